@@ -1,0 +1,25 @@
+//! What a Metaparticle application declares ([`AppSpec`]), its rules, and the text generated from it.
+//!
+//! This crate is pure: no I/O, no async, no clock, no environment, and no Kubernetes client types. The attribute
+//! macros use it at compile time and the deployer at run time, so that one rule has one message in both places.
+//! Users name only the crate `metaparticle`.
+
+pub mod app;
+pub mod embed;
+pub mod error;
+pub mod image;
+pub mod name;
+pub mod port;
+pub mod render;
+pub mod resources;
+pub mod workload;
+
+pub use app::{AppSpec, OnExit};
+pub use embed::{Build, Embedded};
+pub use error::SpecError;
+pub use image::{ImageRef, Repository, Tag};
+pub use name::{EnvName, Name};
+pub use port::{Port, Probe, Probes, Protocol};
+pub use render::Artifact;
+pub use resources::{Quantity, Resources};
+pub use workload::{ShardKey, Workload};

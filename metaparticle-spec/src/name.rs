@@ -1,0 +1,110 @@
+//! [`Name`]: a DNS label, and [`EnvName`]: the name of an environment variable.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::SpecError;
+
+/// A DNS label as Services demand it (RFC 1035): 1 to 63 lower-case letters, digits and `-`, beginning with a letter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+impl Name {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// [`SpecError::Name`] if it is not a DNS label.
+    pub fn parse(name: impl Into<String>) -> Result<Self, SpecError> {
+        let name = name.into();
+        let letter_or_digit = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let bytes = name.as_bytes();
+        let valid = (1..=63).contains(&bytes.len())
+            && bytes[0].is_ascii_lowercase()
+            && letter_or_digit(bytes[bytes.len() - 1])
+            && bytes.iter().all(|&b| letter_or_digit(b) || b == b'-');
+        if valid {
+            Ok(Self(name))
+        } else {
+            Err(SpecError::Name(name))
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name of an environment variable as Kubernetes takes it: printable ASCII without `=`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EnvName(String);
+
+impl EnvName {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// [`SpecError::EnvName`] if it is empty or holds `=` or anything but printable ASCII;
+    /// [`SpecError::ReservedEnv`] if it begins with `METAPARTICLE_`.
+    pub fn parse(name: impl Into<String>) -> Result<Self, SpecError> {
+        let name = name.into();
+        if name.is_empty()
+            || !name
+                .bytes()
+                .all(|b| (b.is_ascii_graphic() || b == b' ') && b != b'=')
+        {
+            return Err(SpecError::EnvName(name));
+        }
+        if name.starts_with("METAPARTICLE_") {
+            return Err(SpecError::ReservedEnv(name));
+        }
+        Ok(Self(name))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Implements what every checked text has in common: conversions, `Display`, `FromStr`.
+macro_rules! checked_text {
+    ($($type:ty),+) => {$(
+        impl TryFrom<String> for $type {
+            type Error = $crate::SpecError;
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                Self::parse(text)
+            }
+        }
+        impl std::str::FromStr for $type {
+            type Err = $crate::SpecError;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::parse(text)
+            }
+        }
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.to_string()
+            }
+        }
+    )+};
+}
+pub(crate) use checked_text;
+
+checked_text!(Name, EnvName);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for EnvName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,163 @@
+//! [`Port`] and [`Probes`]: where the program listens, and how it is asked for its health.
+
+use std::{fmt, num::NonZeroU16};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{SpecError, name::checked_text};
+
+/// A port on which the program listens: `8080`, `8080/udp`, `name:8080` or `name:8080/tcp`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Port {
+    /// Name in Service and container; default: protocol and number, such as `tcp-8080`.
+    pub name: String,
+    /// Number, equal in container and Service.
+    pub number: NonZeroU16,
+    /// Transport protocol; default: TCP.
+    pub protocol: Protocol,
+}
+
+/// Transport protocol of a [`Port`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Port {
+    /// A TCP port with the default name.
+    ///
+    /// # Errors
+    /// [`SpecError::PortNumber`] if it is not 1 to 65535.
+    pub fn from_number(number: i128) -> Result<Self, SpecError> {
+        let valid = u16::try_from(number).ok().and_then(NonZeroU16::new);
+        let number = valid.ok_or(SpecError::PortNumber(number))?;
+        Ok(Self {
+            name: format!("tcp-{number}"),
+            number,
+            protocol: Protocol::Tcp,
+        })
+    }
+
+    /// Checks and takes a port declaration.
+    ///
+    /// # Errors
+    /// [`SpecError::Port`], [`SpecError::PortNumber`] or [`SpecError::PortName`], whichever rule is broken.
+    pub fn parse(text: impl Into<String>) -> Result<Self, SpecError> {
+        let text = text.into();
+        let broken = || SpecError::Port(text.clone());
+        let (rest, protocol) = match text.rsplit_once('/') {
+            Some((rest, "tcp")) => (rest, Protocol::Tcp),
+            Some((rest, "udp")) => (rest, Protocol::Udp),
+            Some(_) => return Err(broken()),
+            None => (text.as_str(), Protocol::Tcp),
+        };
+        let (name, number) = rest
+            .split_once(':')
+            .map_or((None, rest), |(name, number)| (Some(name), number));
+        let port = Self::from_number(number.parse().map_err(|_| broken())?)?;
+        let name = match name {
+            Some(name) => port_name(name)?,
+            None => format!("{protocol}-{number}").to_lowercase(),
+        };
+        Ok(Self {
+            name,
+            protocol,
+            ..port
+        })
+    }
+}
+
+/// An IANA service name as Kubernetes demands it.
+fn port_name(name: &str) -> Result<String, SpecError> {
+    let valid = (1..=15).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && name.bytes().any(|b| b.is_ascii_lowercase())
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && !name.contains("--");
+    if valid {
+        Ok(name.to_owned())
+    } else {
+        Err(SpecError::PortName(name.to_owned()))
+    }
+}
+
+checked_text!(Port);
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}:{}/{}",
+            self.name,
+            self.number,
+            self.protocol.to_string().to_lowercase()
+        )
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        })
+    }
+}
+
+/// How the program is asked for its health. Without a readiness probe, a program with ports is ready when its first
+/// TCP port accepts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probes {
+    /// Takes the pod out of the Service while it fails.
+    pub readiness: Option<Probe>,
+    /// Restarts the container when it fails.
+    pub liveness: Option<Probe>,
+    /// Holds back the other two until it has succeeded once.
+    pub startup: Option<Probe>,
+    /// Port that is asked; default: the first TCP port.
+    pub port: Option<NonZeroU16>,
+}
+
+/// The path of an HTTP probe; 200 to 399 means healthy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Probe(String);
+
+impl Probe {
+    /// Checks and takes a path.
+    ///
+    /// # Errors
+    /// [`SpecError::ProbePath`] if it does not begin with `/` or holds anything but printable ASCII.
+    pub fn parse(path: impl Into<String>) -> Result<Self, SpecError> {
+        let path = path.into();
+        let valid = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic());
+        if valid {
+            Ok(Self(path))
+        } else {
+            Err(SpecError::ProbePath(path))
+        }
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+checked_text!(Probe);
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

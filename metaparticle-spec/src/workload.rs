@@ -1,0 +1,102 @@
+//! [`Workload`]: what kind of program it is, and how many copies run.
+
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use crate::SpecError;
+
+/// What kind of program it is, and how many copies run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Workload {
+    /// A service of equal copies: a Deployment.
+    Replicated {
+        /// Number of pods.
+        replicas: NonZeroU32,
+    },
+    /// A service whose requests are divided by key: a StatefulSet with a headless Service.
+    Sharded {
+        /// Number of shards, one pod each.
+        shards: NonZeroU32,
+        /// How a request gives its key.
+        key: ShardKey,
+    },
+    /// A program that ends: a Job.
+    Job {
+        /// Number of successful runs that make the job complete.
+        completions: NonZeroU32,
+        /// Number of pods that run at the same time, at most.
+        parallelism: NonZeroU32,
+    },
+}
+
+/// How a request gives its shard key: a path template with one named capture, such as `/users/{id}/…`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ShardKey(String);
+
+impl ShardKey {
+    /// Checks and takes a path template: segments split on `/`, exactly one of them `{name}`, the last optionally `…`
+    /// (or `*`), which stands for any rest.
+    ///
+    /// # Errors
+    /// [`SpecError::ShardKey`] with the rule that is broken.
+    pub fn parse(template: impl Into<String>) -> Result<Self, SpecError> {
+        let template = template.into();
+        match broken_rule(&template) {
+            None => Ok(Self(template)),
+            Some(rule) => Err(SpecError::ShardKey(template, rule)),
+        }
+    }
+
+    /// The template.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn broken_rule(template: &str) -> Option<&'static str> {
+    let Some(path) = template.strip_prefix('/') else {
+        return Some("begin it with `/`, such as \"/users/{id}/…\"");
+    };
+    let segments: Vec<&str> = path.split('/').collect();
+    let mut captures = 0;
+    for (index, segment) in segments.iter().enumerate() {
+        let last = index + 1 == segments.len();
+        match segment
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'))
+        {
+            Some(name)
+                if name.is_empty()
+                    || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') =>
+            {
+                return Some("name the capture with letters, digits and `_`, such as `{id}`");
+            }
+            Some(_) => captures += 1,
+            None if segment.contains(['{', '}']) => {
+                return Some("a capture is a whole segment, such as `/{id}/`");
+            }
+            None if matches!(*segment, "…" | "*") && !last => {
+                return Some("`…` may only be the last segment");
+            }
+            None if segment.is_empty() && !last => return Some("it has an empty segment"),
+            None => {}
+        }
+    }
+    match captures {
+        0 => Some("it has no capture; write one segment as `{id}`"),
+        1 => None,
+        _ => Some("it has more than one capture; a key is one segment"),
+    }
+}
+
+crate::name::checked_text!(ShardKey);
+
+impl std::fmt::Display for ShardKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

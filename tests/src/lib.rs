@@ -1,0 +1,1 @@
+//! Behaviour, golden and cluster suites; see the files of tests/.

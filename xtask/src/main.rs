@@ -1,0 +1,3 @@
+//! `cargo xtask …`: everything a contributor runs that is not `cargo test`.
+
+fn main() {}
