@@ -1,0 +1,53 @@
+//! The deployer: what an annotated program does when it is started on a laptop. Compiled out of container builds.
+//!
+//! `main` reads the [command line](command), chooses a [target](target) and runs one command on a runtime of its own;
+//! the user's runtime is built only inside the cluster.
+
+use std::process::ExitCode;
+
+use metaparticle_spec::Embedded;
+
+pub mod apply;
+pub mod report;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exit {
+    /// It did what it was asked for.
+    Success,
+    /// The deployment, or the program that was deployed, failed.
+    Failed,
+    /// Command line, configuration or target are wrong; nothing was changed.
+    Usage,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Exit {
+    /// The exit code of the process.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Runs the deployer of the program that carries `embedded`, with the command line of this process.
+///
+/// The caller ends the process with the returned code; tasks that are still running are given up.
+#[must_use]
+pub fn main(embedded: Embedded) -> Exit {
+    let _ = embedded;
+    Exit::Usage
+}

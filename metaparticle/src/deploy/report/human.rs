@@ -1,0 +1,179 @@
+//! [`Human`]: events as lines, with spinners for what goes on if stderr is a terminal.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+    io::{self, Write as _},
+    time::Duration,
+};
+
+use console::{Color, style};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::{Change, Event, State};
+
+pub(super) struct Human {
+    /// Spinners by subject; `None` without a terminal.
+    progress: Option<MultiProgress>,
+    bars: HashMap<String, ProgressBar>,
+    /// The last message of each subject, so that nothing is said twice.
+    last: HashMap<String, (State, String)>,
+}
+
+impl Human {
+    pub(super) fn new(terminal: bool) -> Self {
+        Self {
+            progress: terminal.then(MultiProgress::new),
+            bars: HashMap::new(),
+            last: HashMap::new(),
+        }
+    }
+
+    pub(super) fn is_terminal(&self) -> bool {
+        self.progress.is_some()
+    }
+
+    pub(super) fn event(&mut self, event: &Event) {
+        match event {
+            Event::Progress {
+                subject,
+                state,
+                message,
+            } => self.progress(subject, *state, message),
+            Event::Log { pod, line } => self.say(Stream::Out, &log_line(pod, line)),
+            event => {
+                if let Some(line) = line(event) {
+                    self.say(Stream::Err, &line);
+                }
+            }
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        for (_, bar) in self.bars.drain() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn progress(&mut self, subject: &str, state: State, message: &str) {
+        let now = (state, message.to_owned());
+        if self.last.get(subject) == Some(&now) {
+            return;
+        }
+        self.last.insert(subject.to_owned(), now);
+        let text = format!("{} {message}", style(subject).bold());
+        match (&self.progress, state) {
+            (Some(progress), State::Running) => {
+                let bar = self.bars.entry(subject.to_owned()).or_insert_with(|| {
+                    let bar = progress.add(ProgressBar::new_spinner());
+                    bar.set_style(
+                        ProgressStyle::with_template("{spinner:.cyan} {wide_msg}")
+                            .expect("the template is valid"),
+                    );
+                    bar.enable_steady_tick(Duration::from_millis(100));
+                    bar
+                });
+                bar.set_message(text);
+            }
+            (_, State::Running) => self.say(Stream::Err, &format!("  {text}")),
+            (_, State::Done | State::Failed) => {
+                if let Some(bar) = self.bars.remove(subject) {
+                    bar.finish_and_clear();
+                }
+                let mark = match state {
+                    State::Failed => style("✗").red().for_stderr(),
+                    _ => style("✓").green().for_stderr(),
+                };
+                self.say(Stream::Err, &format!("{mark} {text}"));
+            }
+        }
+    }
+
+    /// Writes one line above the spinners.
+    fn say(&self, stream: Stream, line: &str) {
+        let write = || {
+            // Nobody may read any more; that is no reason to stop.
+            let _ = match stream {
+                Stream::Out => writeln!(io::stdout().lock(), "{line}"),
+                Stream::Err => writeln!(io::stderr().lock(), "{line}"),
+            };
+        };
+        match &self.progress {
+            Some(progress) => progress.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Stream {
+    Out,
+    Err,
+}
+
+/// The line of an event that is neither progress nor log.
+fn line(event: &Event) -> Option<String> {
+    let done = style("✓").green().for_stderr();
+    Some(match event {
+        Event::Target {
+            action,
+            app,
+            context,
+            server,
+            namespace,
+            why,
+        } => format!(
+            "{action} {} to context {} ({server}), namespace {}: {why}",
+            style(app).bold().for_stderr(),
+            style(context).bold().for_stderr(),
+            style(namespace).bold().for_stderr(),
+        ),
+        Event::Warning { message } => {
+            format!(
+                "{} {message}",
+                style("warning:").yellow().bold().for_stderr()
+            )
+        }
+        Event::Note { message } => format!("  {message}"),
+        Event::Applied {
+            kind, name, change, ..
+        } => format!(
+            "{done} {} {}",
+            style(format!("{kind}/{name}")).bold().for_stderr(),
+            match change {
+                Change::Created => "created",
+                Change::Changed => "changed",
+                Change::Unchanged => "unchanged",
+            }
+        ),
+        Event::Pruned { kind, name } => format!(
+            "{done} {} pruned: the program no longer declares it",
+            style(format!("{kind}/{name}")).bold().for_stderr()
+        ),
+        Event::Deleted { kind, name } => format!(
+            "{done} {} deleted",
+            style(format!("{kind}/{name}")).bold().for_stderr()
+        ),
+        Event::Done { message } => format!("{done} {message}"),
+        // Told by the error report at the terminal.
+        Event::Failed { .. } | Event::Progress { .. } | Event::Log { .. } => return None,
+    })
+}
+
+fn log_line(pod: &str, line: &str) -> String {
+    format!("{} {line}", style(format!("{pod} |")).fg(color(pod)))
+}
+
+/// The same pod has the same colour in every run.
+fn color(pod: &str) -> Color {
+    const COLORS: [Color; 6] = [
+        Color::Cyan,
+        Color::Green,
+        Color::Yellow,
+        Color::Blue,
+        Color::Magenta,
+        Color::Red,
+    ];
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(pod);
+    COLORS[usize::try_from(hash % COLORS.len() as u64).unwrap_or(0)]
+}
