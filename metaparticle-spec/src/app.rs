@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EnvName, ImageRef, Name, Port, Probes, Repository, Resources, Tag, Workload};
+use crate::{
+    EnvName, ImageRef, Name, Namespace, Port, Probes, Repository, Resources, Tag, Workload,
+};
 
 /// A checked application. Every value in it is valid by its type; rules between values are in [`AppSpec::check`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +19,7 @@ pub struct AppSpec {
     /// Tag written beside the digest; default: the package's version.
     pub tag: Tag,
     /// Namespace; default: the one of the kubeconfig context.
-    pub namespace: Option<Name>,
+    pub namespace: Option<Namespace>,
     /// The kubeconfig context to deploy to. Nothing is ever deployed to a context that was not named.
     pub context: Option<String>,
     /// Ports on which the program listens.

@@ -1,6 +1,8 @@
 //! [`Embedded`]: the application as the macro writes it into the host binary, found there without running it.
 
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::{AppSpec, Artifact};
 
@@ -26,7 +28,7 @@ pub struct Build {
     pub bin: String,
     /// Whether the target is an example rather than a binary.
     pub example: bool,
-    /// Enabled cargo features of the package.
+    /// Enabled cargo features of the package; `default` is among them if it is on.
     pub features: Vec<String>,
     /// Version of the compiling rustc, such as `1.95.0`; pins the generated Dockerfile's base.
     pub rustc: String,
@@ -36,7 +38,105 @@ pub struct Build {
     pub package_path: String,
 }
 
+/// Why bytes are not a record.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EmbedError {
+    /// No record begins here (or, for a scan, anywhere).
+    #[error("no embedded application found")]
+    Absent,
+    /// The record ends before the length it states.
+    #[error("the embedded application is cut off: it states {stated} bytes, {present} are there")]
+    Truncated {
+        /// Length that the record states.
+        stated: u64,
+        /// Bytes that follow.
+        present: usize,
+    },
+    /// The content is of another version, or damaged.
+    #[error(
+        "the embedded application cannot be read: was it built by another version of metaparticle?"
+    )]
+    Content(#[from] serde_json::Error),
+}
+
+impl Build {
+    /// What cargo is told so that it builds this program again: package, target and features, but neither profile nor
+    /// platform.
+    #[must_use]
+    pub fn cargo_args(&self) -> Vec<String> {
+        let mut args = vec![
+            "--package".to_owned(),
+            format!("{}@{}", self.package, self.version),
+            if self.example { "--example" } else { "--bin" }.to_owned(),
+            self.bin.clone(),
+            "--no-default-features".to_owned(),
+        ];
+        if !self.features.is_empty() {
+            args.extend(["--features".to_owned(), self.features.join(",")]);
+        }
+        args
+    }
+}
+
 impl Embedded {
     /// First bytes of the embedded record; a 64-bit little-endian length and that many bytes of JSON follow.
     pub const MAGIC: [u8; 24] = *b"\0metaparticle-embedded\0\x01";
+
+    /// The record: [`Self::MAGIC`], length, JSON.
+    #[must_use]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the types have a JSON form for every value"
+    )]
+    pub fn encode(&self) -> Vec<u8> {
+        let json = serde_json::to_vec(self)
+            .expect("strings, numbers and maps with string keys always serialize");
+        let mut record = Self::MAGIC.to_vec();
+        record.extend((json.len() as u64).to_le_bytes());
+        record.extend(json);
+        record
+    }
+
+    /// Reads the record at the start of `bytes`; what follows it is ignored.
+    ///
+    /// # Errors
+    /// [`EmbedError`], by what is wrong.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EmbedError> {
+        let rest = bytes.strip_prefix(&Self::MAGIC).ok_or(EmbedError::Absent)?;
+        let (length, rest) = rest.split_first_chunk().ok_or(EmbedError::Truncated {
+            stated: 8,
+            present: rest.len(),
+        })?;
+        let stated = u64::from_le_bytes(*length);
+        let json = usize::try_from(stated)
+            .ok()
+            .and_then(|length| rest.get(..length))
+            .ok_or(EmbedError::Truncated {
+                stated,
+                present: rest.len(),
+            })?;
+        Ok(serde_json::from_slice(json)?)
+    }
+
+    /// Finds the first valid record in a whole binary. The magic alone proves nothing: this crate's own copy of it
+    /// lies in every binary that scans, so a candidate that cannot be read is passed over.
+    ///
+    /// # Errors
+    /// [`EmbedError::Content`] if the only candidates have a plausible length and unreadable content (a record of
+    /// another version), else [`EmbedError::Absent`].
+    pub fn find(binary: &[u8]) -> Result<Self, EmbedError> {
+        let mut unreadable = EmbedError::Absent;
+        for at in memmem::find_iter(binary, &Self::MAGIC) {
+            match Self::decode(&binary[at..]) {
+                Ok(found) => return Ok(found),
+                // An object that does not fit is a record of another version; anything else is noise.
+                Err(EmbedError::Content(error)) if error.is_data() => {
+                    unreadable = EmbedError::Content(error);
+                }
+                Err(_) => {}
+            }
+        }
+        Err(unreadable)
+    }
 }

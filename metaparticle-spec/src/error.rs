@@ -12,6 +12,12 @@ pub enum SpecError {
          ending with a letter or digit"
     )]
     Name(String),
+    /// Not a namespace.
+    #[error(
+        "`{0}` is not a valid namespace: use 1 to 63 lower-case letters, digits and `-`, beginning and ending with a \
+         letter or digit"
+    )]
+    Namespace(String),
     /// Not the name of an environment variable.
     #[error("`{0}` is not a valid environment variable name: use printable ASCII without `=`")]
     EnvName(String),

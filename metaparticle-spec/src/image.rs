@@ -61,6 +61,20 @@ impl Tag {
         }
     }
 
+    /// The tag that a package's version gives: `+` is written as `_`, and at most 128 characters are kept.
+    ///
+    /// # Errors
+    /// [`SpecError::Tag`] if even so it is not a tag, which no version of cargo is.
+    pub fn from_version(version: &str) -> Result<Self, SpecError> {
+        Self::parse(
+            version
+                .chars()
+                .take(128)
+                .collect::<String>()
+                .replace('+', "_"),
+        )
+    }
+
     /// The tag as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

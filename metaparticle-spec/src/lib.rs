@@ -5,6 +5,7 @@
 //! Users name only the crate `metaparticle`.
 
 pub mod app;
+pub mod check;
 pub mod embed;
 pub mod error;
 pub mod image;
@@ -15,11 +16,12 @@ pub mod resources;
 pub mod workload;
 
 pub use app::{AppSpec, OnExit};
-pub use embed::{Build, Embedded};
+pub use check::{Key, Violation};
+pub use embed::{Build, EmbedError, Embedded};
 pub use error::SpecError;
 pub use image::{ImageRef, Repository, Tag};
-pub use name::{EnvName, Name};
+pub use name::{EnvName, Name, Namespace};
 pub use port::{Port, Probe, Probes, Protocol};
-pub use render::Artifact;
+pub use render::{Artifact, Format};
 pub use resources::{Quantity, Resources};
 pub use workload::{ShardKey, Workload};

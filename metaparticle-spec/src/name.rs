@@ -1,4 +1,4 @@
-//! [`Name`]: a DNS label, and [`EnvName`]: the name of an environment variable.
+//! [`Name`] and [`Namespace`]: DNS labels, and [`EnvName`]: the name of an environment variable.
 
 use std::fmt;
 
@@ -18,17 +18,19 @@ impl Name {
     /// [`SpecError::Name`] if it is not a DNS label.
     pub fn parse(name: impl Into<String>) -> Result<Self, SpecError> {
         let name = name.into();
-        let letter_or_digit = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let bytes = name.as_bytes();
-        let valid = (1..=63).contains(&bytes.len())
-            && bytes[0].is_ascii_lowercase()
-            && letter_or_digit(bytes[bytes.len() - 1])
-            && bytes.iter().all(|&b| letter_or_digit(b) || b == b'-');
-        if valid {
+        if is_label(&name) && name.starts_with(|first: char| first.is_ascii_lowercase()) {
             Ok(Self(name))
         } else {
             Err(SpecError::Name(name))
         }
+    }
+
+    /// The name that a cargo target gives: lower case, `_` written as `-`.
+    ///
+    /// # Errors
+    /// [`SpecError::Name`] if even so it is not a DNS label.
+    pub fn from_target(target: &str) -> Result<Self, SpecError> {
+        Self::parse(target.to_ascii_lowercase().replace('_', "-"))
     }
 
     /// The name as text.
@@ -36,6 +38,42 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// A namespace: a DNS label (RFC 1123), which may also begin with a digit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Namespace(String);
+
+impl Namespace {
+    /// Checks and takes a namespace.
+    ///
+    /// # Errors
+    /// [`SpecError::Namespace`] if it is not a DNS label.
+    pub fn parse(namespace: impl Into<String>) -> Result<Self, SpecError> {
+        let namespace = namespace.into();
+        if is_label(&namespace) {
+            Ok(Self(namespace))
+        } else {
+            Err(SpecError::Namespace(namespace))
+        }
+    }
+
+    /// The namespace as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether `text` is a DNS label of RFC 1123.
+fn is_label(text: &str) -> bool {
+    let letter_or_digit = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = text.as_bytes();
+    (1..=63).contains(&bytes.len())
+        && letter_or_digit(bytes[0])
+        && letter_or_digit(bytes[bytes.len() - 1])
+        && bytes.iter().all(|&b| letter_or_digit(b) || b == b'-')
 }
 
 /// The name of an environment variable as Kubernetes takes it: printable ASCII without `=`.
@@ -95,9 +133,15 @@ macro_rules! checked_text {
 }
 pub(crate) use checked_text;
 
-checked_text!(Name, EnvName);
+checked_text!(Name, Namespace, EnvName);
 
 impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
