@@ -1,0 +1,141 @@
+//! From a [`Draft`] to an [`AppSpec`]: defaults, what is missing, and the rules between values.
+
+use std::num::NonZeroU32;
+
+use metaparticle_spec::{AppSpec, Build, Key, Name, ShardKey, Tag, Violation, Workload};
+use proc_macro2::Span;
+
+use crate::{errors::Errors, model::Draft};
+
+/// Completes the draft. The result is what the user wrote only if `errors` stays empty: a stand-in takes the place of
+/// what is wrong, so that the rules about the rest can still be checked.
+pub fn app(mut draft: Draft, build: &Build, errors: &mut Errors) -> AppSpec {
+    let workload = workload(&mut draft, errors);
+    let name = draft.name.take().unwrap_or_else(|| {
+        default_name(&build.bin).unwrap_or_else(|| {
+            if !draft.places.contains_key(&Key::Name) {
+                draft.failed.insert(Key::Name);
+                errors.at(
+                    Span::call_site(),
+                    format!(
+                        "the binary's name `{}` cannot name Kubernetes objects: set `name = \"…\"` to 1 to 63 \
+                         lower-case letters, digits and `-`",
+                        build.bin
+                    ),
+                );
+            }
+            stand_in_name()
+        })
+    });
+    let tag = draft.tag.take().unwrap_or_else(|| default_tag(build));
+    let spec = AppSpec {
+        name,
+        repository: draft.repository.take(),
+        tag,
+        namespace: draft.namespace.take(),
+        context: draft.context.take(),
+        ports: std::mem::take(&mut draft.ports),
+        public: draft.public,
+        env: std::mem::take(&mut draft.env),
+        resources: std::mem::take(&mut draft.resources),
+        probes: std::mem::take(&mut draft.probes),
+        base: draft.base.take(),
+        on_exit: draft.on_exit,
+        coordination: draft.coordination,
+        workload,
+    };
+    for violation in spec.check() {
+        let is_follow_up = violation.keys.iter().any(|key| draft.failed.contains(key));
+        if !is_follow_up {
+            errors.at(place(&violation, &draft), &violation.error);
+        }
+    }
+    spec
+}
+
+fn workload(draft: &mut Draft, errors: &mut Errors) -> Workload {
+    let one = NonZeroU32::MIN;
+    let Some(attribute) = draft.workload.clone() else {
+        return if draft.ports.is_empty() {
+            Workload::Job {
+                completions: one,
+                parallelism: one,
+            }
+        } else {
+            Workload::Replicated { replicas: one }
+        };
+    };
+    if draft.is_contradictory {
+        draft.failed.extend(WORKLOAD_KEYS);
+    }
+    let mut missing = |key: Key, message: &str| {
+        if draft.failed.insert(key) {
+            errors.at(attribute.span(), message);
+        }
+    };
+    match &*attribute.to_string() {
+        "replicated" => Workload::Replicated {
+            replicas: draft.replicas.unwrap_or_else(|| {
+                missing(Key::Replicas, "how many replicas? write `#[replicated(replicas = 4)]`");
+                one
+            }),
+        },
+        "sharded" => Workload::Sharded {
+            shards: draft.shards.unwrap_or_else(|| {
+                missing(Key::Shards, "how many shards? write `#[sharded(shards = 3, key = \"…\")]`");
+                one
+            }),
+            key: draft.shard_key.take().unwrap_or_else(|| {
+                missing(
+                    Key::ShardKey,
+                    "by which key are requests divided? write `#[sharded(shards = …, key = \"/users/{id}/…\")]`",
+                );
+                ShardKey::parse("/{key}/…").expect("a template with one capture is valid")
+            }),
+        },
+        _ => Workload::Job {
+            completions: draft.completions.unwrap_or(one),
+            parallelism: draft.parallelism.unwrap_or(one),
+        },
+    }
+}
+
+const WORKLOAD_KEYS: [Key; 5] = [
+    Key::Replicas,
+    Key::Shards,
+    Key::ShardKey,
+    Key::Completions,
+    Key::Parallelism,
+];
+
+/// Where a broken rule is reported: at the first of its keys that was said, else at the whole attribute.
+fn place(violation: &Violation, draft: &Draft) -> Span {
+    let first = violation.keys.first();
+    let item = violation.item.and_then(|index| match first {
+        Some(Key::Ports) => draft.port_places.get(index),
+        Some(Key::Env) => draft.env_places.values().nth(index),
+        _ => None,
+    });
+    item.or_else(|| {
+        let mut said = violation.keys.iter();
+        said.find_map(|key| draft.places.get(key))
+    })
+    .copied()
+    .or_else(|| draft.workload.as_ref().map(proc_macro2::Ident::span))
+    .unwrap_or_else(Span::call_site)
+}
+
+/// Cargo names binaries with letters that objects must not have.
+fn default_name(bin: &str) -> Option<Name> {
+    Name::parse(bin.to_lowercase().replace('_', "-")).ok()
+}
+
+/// `+` of build metadata has no place in a tag.
+fn default_tag(build: &Build) -> Tag {
+    Tag::parse(build.version.replace('+', "-"))
+        .unwrap_or_else(|_| Tag::parse("latest").expect("a word is a valid tag"))
+}
+
+fn stand_in_name() -> Name {
+    Name::parse("app").expect("a word is a valid name")
+}

@@ -1,0 +1,102 @@
+//! The entry: what happens before the user's `main`. Expansions reach it through `__enter!` and nothing else.
+//!
+//! In the container this is the marker and nothing more; everywhere else the role decides.
+
+/// Proof that a binary was compiled for the container: its read-only data holds this once. In no other binary.
+pub const CONTAINER_MARKER: [u8; 26] = *b"\0metaparticle-container-v1";
+
+/// Host build: the embedded record is kept, and `enter` decides whether the user's `main` runs.
+#[cfg(not(metaparticle_container))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __enter {
+    ($embedded:literal) => {{
+        #[used]
+        static EMBEDDED: &[u8] = $embedded;
+        $crate::__private::enter(EMBEDDED);
+    }};
+}
+
+/// Container build: the record is dropped, the marker is kept, and the user's `main` runs.
+#[cfg(metaparticle_container)]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __enter {
+    ($embedded:literal) => {{
+        #[used]
+        static MARKER: [u8; 26] = $crate::__private::CONTAINER_MARKER;
+    }};
+}
+
+#[cfg(not(metaparticle_container))]
+pub use self::host::{enter, is_container_binary};
+
+#[cfg(not(metaparticle_container))]
+mod host {
+    use std::{env, ffi::OsStr, process};
+
+    use super::CONTAINER_MARKER;
+
+    /// Values of `METAPARTICLE_ROLE`, as the generated manifests set it.
+    const ROLES: [&str; 4] = ["replica", "shard", "job", "router"];
+
+    /// Returns if our manifests gave the program a role; otherwise runs the deployer and ends the process.
+    ///
+    /// It runs before the user's `main` has built a runtime, and builds its own.
+    pub fn enter(embedded: &'static [u8]) {
+        match env::var_os("METAPARTICLE_ROLE") {
+            Some(role) if is_known(&role) => {}
+            Some(role) => refuse(&format!(
+                "METAPARTICLE_ROLE is {role:?}; use one of {}, or unset it to deploy",
+                ROLES.join(", ")
+            )),
+            None => deploy(embedded),
+        }
+    }
+
+    fn is_known(role: &OsStr) -> bool {
+        ROLES.iter().any(|known| role == *known)
+    }
+
+    #[cfg(feature = "deploy")]
+    fn deploy(embedded: &'static [u8]) -> ! {
+        let embedded = metaparticle_spec::Embedded::decode(embedded)
+            .expect("the macro of the same version has encoded it");
+        process::exit(crate::deploy::main(embedded).code().into());
+    }
+
+    #[cfg(not(feature = "deploy"))]
+    fn deploy(_embedded: &'static [u8]) -> ! {
+        refuse(
+            "this program was built without the deployer: enable the feature `deploy` of the crate metaparticle, \
+             or set METAPARTICLE_ROLE (such as METAPARTICLE_ROLE=replica) to run it here",
+        )
+    }
+
+    #[allow(
+        clippy::print_stderr,
+        reason = "ends the process; there is no output module without the deployer"
+    )]
+    fn refuse(message: &str) -> ! {
+        eprintln!("error: {message}");
+        process::exit(2);
+    }
+
+    /// Whether the bytes of an executable carry the container marker.
+    ///
+    /// The comparison goes through a reversed copy, so that this code does not plant the marker in the host binary.
+    #[must_use]
+    pub fn is_container_binary(executable: &[u8]) -> bool {
+        const REVERSED: [u8; CONTAINER_MARKER.len()] = reversed(CONTAINER_MARKER);
+        let mut marker = std::hint::black_box(REVERSED);
+        marker.reverse();
+        executable
+            .windows(marker.len())
+            .any(|window| window == marker)
+    }
+
+    const fn reversed<const N: usize>(mut bytes: [u8; N]) -> [u8; N] {
+        bytes.reverse();
+        bytes
+    }
+}
