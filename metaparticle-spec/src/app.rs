@@ -42,6 +42,14 @@ pub struct AppSpec {
     pub workload: Workload,
 }
 
+impl AppSpec {
+    /// Whether the program speaks to Kubernetes: asked for by `coordination`, implied by shards.
+    #[must_use]
+    pub fn coordinates(&self) -> bool {
+        self.coordination || matches!(self.workload, Workload::Sharded { .. })
+    }
+}
+
 /// What the first Ctrl-C after a deployment does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

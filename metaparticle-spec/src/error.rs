@@ -64,7 +64,86 @@ pub enum SpecError {
     /// Not a path of a probe.
     #[error("`{0}` is not a valid probe path: begin it with `/` and use no spaces")]
     ProbePath(String),
-    /// Rules between values.
-    #[error("{0}")]
-    Conflict(String),
+    /// An empty context.
+    #[error("the context is empty: name one of the kubeconfig, or leave the key out")]
+    Context,
+    /// A value that no process can be given.
+    #[error("the value of `{0}` holds a NUL character, which no environment can carry")]
+    EnvValue(String),
+    /// CPU with a suffix of bytes, or too fine.
+    #[error(
+        "`{0}` is not an amount of CPU: write cores (\"1\", \"0.5\") or thousandths (\"100m\"), at least 1m"
+    )]
+    Cpu(String),
+    /// So little memory that a suffix must be missing.
+    #[error("`{0}` is less than 1Mi of memory: write bytes with a suffix, such as \"64Mi\"")]
+    Memory(String),
+    /// A limit below its request.
+    #[error("the {resource} limit `{limit}` is below the request `{request}`")]
+    LimitBelowRequest {
+        /// `CPU` or `memory`.
+        resource: &'static str,
+        /// The limit.
+        limit: String,
+        /// The request.
+        request: String,
+    },
+    /// A name from which a longer one is derived that Kubernetes does not take.
+    #[error("the name `{name}` has {} characters, at most {max} are possible here: {why}", name.len())]
+    NameLength {
+        /// The name.
+        name: String,
+        /// How many characters fit.
+        max: usize,
+        /// What is derived from it.
+        why: &'static str,
+    },
+    /// A count above the one that Kubernetes takes.
+    #[error("`{key} = {count}` is too many: Kubernetes takes at most {max}")]
+    Count {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        count: u32,
+        /// The bound.
+        max: u32,
+    },
+    /// More pods at a time than runs.
+    #[error(
+        "`parallelism = {parallelism}` exceeds `completions = {completions}`: the rest would never start"
+    )]
+    Parallelism {
+        /// Pods at a time.
+        parallelism: u32,
+        /// Runs.
+        completions: u32,
+    },
+    /// Nothing to be public.
+    #[error("`public` needs at least one port: declare it, such as `ports = [8080]`")]
+    PublicWithoutPorts,
+    /// Shards to which no request can be sent.
+    #[error(
+        "a sharded service needs a TCP port for its requests: declare it, such as `ports = [8080]`"
+    )]
+    ShardsWithoutPort,
+    /// A key for services.
+    #[error("a job serves nobody, so it has no `{0}`: remove it, or use `replicated`")]
+    NotForJobs(&'static str),
+    /// Twice the same number and protocol.
+    #[error("port {0} is declared twice")]
+    DuplicatePort(String),
+    /// Two ports of one name.
+    #[error("two ports are named `{0}`")]
+    DuplicatePortName(String),
+    /// Nothing to be probed.
+    #[error("probes need a TCP port: declare it, such as `ports = [8080]`")]
+    ProbesWithoutPort,
+    /// A probe of a port on which the program does not listen.
+    #[error("port {port} of the probes is not a declared TCP port; declared: {declared}")]
+    ProbePort {
+        /// The port of the probes.
+        port: u16,
+        /// The TCP ports that are declared.
+        declared: String,
+    },
 }

@@ -1,7 +1,5 @@
 //! [`Repository`], [`Tag`] and [`ImageRef`]: where images are.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{SpecError, name::checked_text};
@@ -162,21 +160,3 @@ fn is_tag(text: &str) -> bool {
 }
 
 checked_text!(Repository, Tag, ImageRef);
-
-impl fmt::Display for Repository {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for Tag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for ImageRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}

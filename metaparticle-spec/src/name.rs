@@ -1,7 +1,5 @@
 //! [`Name`] and [`Namespace`]: DNS labels, and [`EnvName`]: the name of an environment variable.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::SpecError;
@@ -109,9 +107,22 @@ impl EnvName {
     }
 }
 
-/// Implements what every checked text has in common: conversions, `Display`, `FromStr`.
+/// Implements what every checked text has in common: `Display`, `FromStr` and conversions.
 macro_rules! checked_text {
     ($($type:ty),+) => {$(
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        $crate::name::conversions!($type);
+    )+};
+}
+pub(crate) use checked_text;
+
+/// Conversions between a checked type and text, for types that have `parse` and `Display`.
+macro_rules! conversions {
+    ($type:ty) => {
         impl TryFrom<String> for $type {
             type Error = $crate::SpecError;
             fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -129,26 +140,8 @@ macro_rules! checked_text {
                 value.to_string()
             }
         }
-    )+};
+    };
 }
-pub(crate) use checked_text;
+pub(crate) use conversions;
 
 checked_text!(Name, Namespace, EnvName);
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for Namespace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for EnvName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}

@@ -4,14 +4,17 @@ use std::{fmt, num::NonZeroU16};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{SpecError, name::checked_text};
+use crate::{
+    SpecError,
+    name::{checked_text, conversions},
+};
 
 /// A port on which the program listens: `8080`, `8080/udp`, `name:8080` or `name:8080/tcp`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Port {
     /// Name in Service and container; default: protocol and number, such as `tcp-8080`.
-    pub name: String,
+    name: String,
     /// Number, equal in container and Service.
     pub number: NonZeroU16,
     /// Transport protocol; default: TCP.
@@ -29,6 +32,12 @@ pub enum Protocol {
 }
 
 impl Port {
+    /// Name in Service and container; default: protocol and number, such as `tcp-8080`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A TCP port with the default name.
     ///
     /// # Errors
@@ -59,10 +68,13 @@ impl Port {
         let (name, number) = rest
             .split_once(':')
             .map_or((None, rest), |(name, number)| (Some(name), number));
+        if !number.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(broken());
+        }
         let port = Self::from_number(number.parse().map_err(|_| broken())?)?;
         let name = match name {
             Some(name) => port_name(name)?,
-            None => format!("{protocol}-{number}").to_lowercase(),
+            None => format!("{}-{}", protocol.lower(), port.number),
         };
         Ok(Self {
             name,
@@ -89,20 +101,26 @@ fn port_name(name: &str) -> Result<String, SpecError> {
     }
 }
 
-checked_text!(Port);
+conversions!(Port);
 
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}/{}",
-            self.name,
-            self.number,
-            self.protocol.to_string().to_lowercase()
-        )
+        write!(f, "{}:{}/{}", self.name, self.number, self.protocol.lower())
     }
 }
 
+impl Protocol {
+    /// As it is written in a declaration, in names and in a Dockerfile: `tcp` or `udp`.
+    #[must_use]
+    pub fn lower(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// As Kubernetes writes it: `TCP` or `UDP`.
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -155,9 +173,3 @@ impl Probe {
 }
 
 checked_text!(Probe);
-
-impl fmt::Display for Probe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}

@@ -94,9 +94,3 @@ fn broken_rule(template: &str) -> Option<&'static str> {
 }
 
 crate::name::checked_text!(ShardKey);
-
-impl std::fmt::Display for ShardKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}

@@ -1,1 +1,3 @@
-//! Behaviour, golden and cluster suites; see the files of tests/.
+//! Applications that the suites share.
+
+pub mod apps;

@@ -1,0 +1,72 @@
+//! A chart for Helm: the manifests as one template, with the image and the number of replicas as values.
+
+use serde_json::{Value, json};
+
+use super::{Artifact, yaml};
+use crate::AppSpec;
+
+pub(super) fn chart(spec: &AppSpec, objects: &[Value], image: &str) -> Vec<Artifact> {
+    let tag = spec.tag.as_str();
+    let chart = json!({
+        "apiVersion": "v2",
+        "name": spec.name,
+        "type": "application",
+        // Helm takes semantic versions only.
+        "version": if is_version(tag) { tag } else { "0.0.0" },
+        "appVersion": tag,
+    });
+    let mut values = json!({ "image": image });
+    let mut objects = objects.to_vec();
+    let mark = mark(&objects);
+    let (image_mark, replicas_mark) = (format!("{mark}-image"), format!("{mark}-replicas"));
+    for object in &mut objects {
+        if let Some(image) = object.pointer_mut("/spec/template/spec/containers/0/image") {
+            *image = json!(image_mark);
+        }
+        if let Some(replicas) = object.pointer_mut("/spec/replicas") {
+            values["replicas"] = replicas.take();
+            *replicas = json!(replicas_mark);
+        }
+    }
+    let template = yaml::stream(&objects)
+        // Braces of the user's are text, not actions.
+        .replace("{{", "{{ \"{{\" }}")
+        .replace(&image_mark, "{{ .Values.image | quote }}")
+        .replace(&replicas_mark, "{{ .Values.replicas }}");
+    let artifact = |path: &str, text| Artifact {
+        path: path.to_owned(),
+        text,
+    };
+    vec![
+        artifact("Chart.yaml", yaml::stream(&[chart])),
+        artifact("values.yaml", yaml::stream(&[values])),
+        artifact("templates/manifests.yaml", template),
+    ]
+}
+
+/// A word that YAML writes without quotes and that no value of the user's contains.
+fn mark(objects: &[Value]) -> String {
+    let all: String = objects.iter().map(Value::to_string).collect();
+    let mut mark = "metaparticle-mark".to_owned();
+    while all.contains(&mark) {
+        mark.push('x');
+    }
+    mark
+}
+
+/// Whether the tag is `1.2.3` or `1.2.3-rest`.
+fn is_version(tag: &str) -> bool {
+    let (numbers, rest) = tag
+        .split_once('-')
+        .map_or((tag, None), |(numbers, rest)| (numbers, Some(rest)));
+    let number =
+        |part: &str| part == "0" || (!part.starts_with('0') && part.parse::<u64>().is_ok());
+    let identifier = |part: &str| {
+        !part.is_empty()
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && (number(part) || !part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    numbers.split('.').count() == 3
+        && numbers.split('.').all(number)
+        && rest.is_none_or(|rest| rest.split('.').all(identifier))
+}

@@ -1,0 +1,55 @@
+//! Role and RoleBinding of a program that coordinates: the smallest set of rights with which elections, locks and
+//! shards work.
+
+use serde_json::{Value, json};
+
+use super::object::object;
+use crate::{AppSpec, Workload};
+
+/// `create`, `list` and `watch` cannot be narrowed to names or labels by RBAC, and names of locks are the program's own:
+/// within its namespace the program reaches every Lease.
+const VERBS: [&str; 7] = [
+    "create", "delete", "get", "list", "patch", "update", "watch",
+];
+
+pub(super) fn role(spec: &AppSpec) -> Value {
+    let mut rules = vec![json!({
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "verbs": VERBS,
+    })];
+    if let Workload::Sharded { .. } = spec.workload {
+        // The shard map is a ConfigMap.
+        rules.push(json!({ "apiGroups": [""], "resources": ["configmaps"], "verbs": VERBS }));
+    }
+    object(
+        spec,
+        "rbac.authorization.k8s.io/v1",
+        "Role",
+        spec.name.as_str(),
+        json!({ "rules": rules }),
+    )
+}
+
+pub(super) fn role_binding(spec: &AppSpec) -> Value {
+    // Without a namespace, the subject is the account in the binding's own.
+    let mut subject = json!({ "kind": "ServiceAccount", "name": spec.name });
+    if let Some(namespace) = &spec.namespace {
+        subject["namespace"] = json!(namespace);
+    }
+    let body = json!({
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "Role",
+            "name": spec.name,
+        },
+        "subjects": [subject],
+    });
+    object(
+        spec,
+        "rbac.authorization.k8s.io/v1",
+        "RoleBinding",
+        spec.name.as_str(),
+        body,
+    )
+}
