@@ -1,0 +1,137 @@
+//! Removes everything that `up` made, in an order in which nothing comes back,
+//! and then looks whether anything is left.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::mount::{UnmountFlags, unmount};
+
+use super::error::{Error, file};
+use super::layout::{HOME, Node, RUN};
+use super::machine::{self, FOREIGN_FOLDERS, Kind, Trace};
+use super::process::{self, Process};
+use super::state::State;
+use super::{cgroups, containerd, network};
+use crate::terminal;
+
+/// Removes the cluster that `state` tells of, or what is left of one whose
+/// state is lost. `state` is forgotten last, so that a killed `down` can be
+/// run again.
+///
+/// # Errors
+/// [`Error::Left`] with what could not be removed.
+pub(super) fn remove(state: Option<&State>) -> Result<(), Error> {
+    let empty = State::default();
+    let state = state.unwrap_or(&empty);
+    let sockets: Vec<_> = Node::all(super::layout::MAX_NODES)
+        .flat_map(containerd::shim_sockets)
+        .collect();
+    let mut failures = Vec::new();
+    end_processes(state);
+    failures.extend(unmount_all());
+    failures.extend(network::remove());
+    failures.extend(cgroups::remove());
+    failures.extend(remove_paths(&sockets, &state.before));
+    failures.extend(network::restore(&state.settings));
+    let left = left(&state.before);
+    for failure in &failures {
+        // What matters is what is left; this tells why.
+        if !left.is_empty() {
+            terminal::failure(failure);
+        }
+    }
+    if !left.is_empty() {
+        return Err(Error::Left(left.iter().map(ToString::to_string).collect()));
+    }
+    for folder in [RUN, HOME] {
+        remove_folder(Path::new(folder))?;
+    }
+    Ok(())
+}
+
+/// What is the cluster's, its own folders aside, and what the machine did not
+/// have before.
+fn left(before: &BTreeSet<Trace>) -> Vec<Trace> {
+    let is_own_folder =
+        |trace: &Trace| trace.kind == Kind::Path && [HOME, RUN].contains(&trace.name.as_str());
+    machine::everything()
+        .into_iter()
+        .filter(|trace| !is_own_folder(trace))
+        .filter(|trace| machine::is_ours(trace) || (!before.is_empty() && !before.contains(trace)))
+        .collect()
+}
+
+/// Those who start others first: kubelets, then the runtimes, then the pods
+/// and shims that are left.
+fn end_processes(state: &State) {
+    let (kubelets, others): (Vec<Process>, Vec<Process>) = state
+        .processes
+        .iter()
+        .cloned()
+        .partition(|process| process.name.starts_with("kubelet"));
+    let grace = Duration::from_secs(10);
+    process::end(&kubelets, grace);
+    process::end(&others, grace);
+    // Whatever started meanwhile or was not recorded is found by its mark or
+    // its cgroup.
+    for _ in 0..5 {
+        let left = machine::processes();
+        if left.is_empty() {
+            return;
+        }
+        process::end(&left, Duration::from_secs(1));
+    }
+}
+
+fn unmount_all() -> Vec<Error> {
+    let unmount = |path: PathBuf| {
+        let result = unmount(&path, UnmountFlags::DETACH).map_err(io::Error::from);
+        result.map_err(file("unmount", path)).err()
+    };
+    machine::own_mounts()
+        .into_iter()
+        .filter_map(unmount)
+        .collect()
+}
+
+/// Removes what programs of the cluster left in folders that they share with
+/// others of their kind, and those of these folders that were not there before.
+fn remove_paths(sockets: &[String], before: &BTreeSet<Trace>) -> Vec<Error> {
+    let mut failures = Vec::new();
+    let own = machine::own_paths()
+        .into_iter()
+        .filter(|path| path.is_symlink() || path.is_file());
+    for path in own.chain(sockets.iter().map(PathBuf::from)) {
+        failures.extend(
+            gone(fs::remove_file(&path))
+                .map_err(file("remove", &path))
+                .err(),
+        );
+    }
+    let is_new = |path: &Path| {
+        !before.is_empty() && !before.contains(&Trace::new(Kind::Path, path.to_string_lossy()))
+    };
+    for folder in FOREIGN_FOLDERS
+        .map(Path::new)
+        .into_iter()
+        .filter(|folder| is_new(folder))
+    {
+        failures.extend(remove_folder(folder).err());
+    }
+    failures
+}
+
+fn remove_folder(path: &Path) -> Result<(), Error> {
+    gone(fs::remove_dir_all(path)).map_err(file("remove", path))
+}
+
+/// Not to be there is as good as removed.
+fn gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,362 @@
+//! What is on this machine, of the kinds that a cluster creates, and which of
+//! it is the cluster's. `down` removes what this finds and then asks again;
+//! the same survey taken before `up` tells whether anything else was left.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::{BRIDGE, CGROUP, HOME, NFT_TABLE, RUN};
+use super::process::{self, Process};
+use crate::command;
+
+/// One thing on the machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Trace {
+    /// What it is.
+    pub(super) kind: Kind,
+    /// Which one.
+    pub(super) name: String,
+}
+
+/// What a cluster creates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    /// A process, shims and processes in pods included.
+    Process,
+    /// A mount point, those that keep a network namespace included.
+    Mount,
+    /// A bridge, or a veth with the bridge it is on.
+    Link,
+    /// An nft table.
+    Table,
+    /// A chain in an nft table; iptables' chains are these too.
+    Chain,
+    /// A cgroup.
+    Cgroup,
+    /// A file or folder outside the cluster's own folders, or one of these.
+    Path,
+}
+
+impl Trace {
+    /// A thing and its name.
+    pub(super) fn new(kind: Kind, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for Trace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = format!("{:?}", self.kind).to_lowercase();
+        write!(f, "{kind} {}", self.name)
+    }
+}
+
+/// Everything on the machine of these kinds. Of processes only the cluster's:
+/// others come and go.
+pub(super) fn everything() -> BTreeSet<Trace> {
+    let mounts = mounts().into_iter().map(|path| (Kind::Mount, text(&path)));
+    let cgroups = cgroups()
+        .into_iter()
+        .map(|path| (Kind::Cgroup, text(&path)));
+    let paths = paths().into_iter().map(|path| (Kind::Path, text(&path)));
+    let links = links().into_iter().map(|name| (Kind::Link, name));
+    let processes = processes()
+        .into_iter()
+        .map(|one| (Kind::Process, format!("{} {}", one.pid, one.name)));
+    mounts
+        .chain(cgroups)
+        .chain(paths)
+        .chain(links)
+        .chain(tables())
+        .chain(processes)
+        .map(|(kind, name)| Trace { kind, name })
+        .collect()
+}
+
+/// Is it the cluster's?
+pub(super) fn is_ours(trace: &Trace) -> bool {
+    let words: Vec<_> = trace.name.split(' ').collect();
+    match trace.kind {
+        Kind::Process => true,
+        Kind::Mount => is_below_own_folder(Path::new(&trace.name)),
+        Kind::Link => words.first() == Some(&BRIDGE) || words.last() == Some(&BRIDGE),
+        Kind::Table | Kind::Chain => OWN_TABLES.contains(&(words[0], words[1])),
+        Kind::Cgroup => Path::new(&trace.name).iter().any(|part| part == CGROUP),
+        Kind::Path => is_own_path(Path::new(&trace.name)),
+    }
+}
+
+/// The nft tables of the cluster: kube-proxy's and the one that keeps other
+/// machines out.
+pub(super) const OWN_TABLES: [(&str, &str); 3] = [
+    ("ip", "kube-proxy"),
+    ("ip6", "kube-proxy"),
+    ("inet", NFT_TABLE),
+];
+
+/// The cluster's processes: those that carry its mark and those in its cgroups.
+pub(super) fn processes() -> Vec<Process> {
+    let mut all = process::marked();
+    for folder in own_cgroups() {
+        let numbers = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        for pid in numbers.lines().filter_map(|line| line.parse().ok()) {
+            if all.iter().all(|known| known.pid != pid) {
+                all.extend(Process::now(process::command_name(pid), pid));
+            }
+        }
+    }
+    all
+}
+
+/// The cluster's mounts, inner ones first.
+pub(super) fn own_mounts() -> Vec<PathBuf> {
+    let mut own: Vec<_> = mounts()
+        .into_iter()
+        .filter(|path| is_below_own_folder(path))
+        .collect();
+    own.reverse();
+    own
+}
+
+/// The cluster's cgroups, inner ones first.
+pub(super) fn own_cgroups() -> Vec<PathBuf> {
+    let mut own: Vec<_> = cgroups()
+        .into_iter()
+        .filter(|path| path.iter().any(|part| part == CGROUP))
+        .collect();
+    own.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
+    own
+}
+
+/// The roots of the mounted cgroup hierarchies: one for version 2, one a
+/// controller for version 1.
+pub(super) fn cgroup_roots() -> Vec<PathBuf> {
+    let all = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    all.lines()
+        .filter_map(parse_mount)
+        .filter(|mount| mount.is_cgroup)
+        .map(|mount| mount.path)
+        .collect()
+}
+
+/// What programs of the cluster leave in places that are not the cluster's,
+/// and the cluster's own folders.
+pub(super) fn own_paths() -> Vec<PathBuf> {
+    paths()
+        .into_iter()
+        .filter(|path| is_own_path(path))
+        .collect()
+}
+
+/// The folders that programs of the cluster use though they were told others.
+pub(super) const FOREIGN_FOLDERS: [&str; 8] = [
+    "/var/lib/kubelet",
+    "/var/lib/cni",
+    "/var/lib/containerd",
+    "/var/log/containers",
+    "/var/log/pods",
+    "/run/containerd",
+    "/run/runc",
+    "/etc/cni",
+];
+
+fn is_below_own_folder(path: &Path) -> bool {
+    path.starts_with(HOME) || path.starts_with(RUN)
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn mounts() -> Vec<PathBuf> {
+    let all = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    all.lines()
+        .filter_map(parse_mount)
+        .map(|mount| mount.path)
+        .collect()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Mount {
+    path: PathBuf,
+    is_cgroup: bool,
+}
+
+/// One line of `/proc/self/mountinfo`.
+fn parse_mount(line: &str) -> Option<Mount> {
+    let (place, source) = line.split_once(" - ")?;
+    let path = place.split(' ').nth(4)?;
+    let path = path.replace("\\040", " ").replace("\\134", "\\");
+    Some(Mount {
+        path: path.into(),
+        is_cgroup: matches!(source.split(' ').next()?, "cgroup" | "cgroup2"),
+    })
+}
+
+fn cgroups() -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    let mut open = cgroup_roots();
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                all.push(entry.path());
+                open.push(entry.path());
+            }
+        }
+    }
+    all
+}
+
+/// Each link's name, with the bridge it is on if it is on one.
+fn links() -> Vec<String> {
+    let all = fs::read_dir("/sys/class/net")
+        .into_iter()
+        .flatten()
+        .flatten();
+    all.map(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        match fs::read_link(entry.path().join("master")) {
+            Ok(bridge) => {
+                let bridge = bridge.file_name().unwrap_or_default().to_string_lossy();
+                format!("{name} on {bridge}")
+            }
+            Err(_) => name,
+        }
+    })
+    .collect()
+}
+
+/// nft's tables and chains, `family table` and `family table chain`.
+fn tables() -> Vec<(Kind, String)> {
+    let Ok(listing) = command::run("nft", ["-j", "list", "chains"]) else {
+        return Vec::new();
+    };
+    let tables = command::run("nft", ["-j", "list", "tables"]).unwrap_or_default();
+    [listing, tables]
+        .iter()
+        .flat_map(|text| parse_nft(text))
+        .collect()
+}
+
+fn parse_nft(text: &str) -> Vec<(Kind, String)> {
+    let listing: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    let items = listing["nftables"].as_array().cloned().unwrap_or_default();
+    let word =
+        |item: &serde_json::Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
+    let name = |item: &serde_json::Value| {
+        if let Some(table) = item.get("table") {
+            let name = format!("{} {}", word(table, "family"), word(table, "name"));
+            return Some((Kind::Table, name));
+        }
+        let chain = item.get("chain")?;
+        let (family, table) = (word(chain, "family"), word(chain, "table"));
+        Some((
+            Kind::Chain,
+            format!("{family} {table} {}", word(chain, "name")),
+        ))
+    };
+    items.iter().filter_map(name).collect()
+}
+
+/// The cluster's folders, and all that is in folders which its programs share
+/// with others of their kind.
+fn paths() -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    all.extend(
+        [HOME, RUN]
+            .iter()
+            .map(PathBuf::from)
+            .filter(|path| path.exists()),
+    );
+    let mut open: Vec<_> = FOREIGN_FOLDERS.iter().map(PathBuf::from).collect();
+    while let Some(path) = open.pop() {
+        let Ok(about) = path.symlink_metadata() else {
+            continue;
+        };
+        if about.is_dir() {
+            open.extend(
+                fs::read_dir(&path)
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                    .map(|entry| entry.path()),
+            );
+        }
+        all.push(path);
+    }
+    all
+}
+
+/// A link into the cluster's folders, or a note of the container network about
+/// a namespace there.
+fn is_own_path(path: &Path) -> bool {
+    if is_below_own_folder(path) {
+        return true;
+    }
+    if let Ok(target) = fs::read_link(path) {
+        return is_below_own_folder(&target);
+    }
+    path.starts_with("/var/lib/cni/results")
+        && fs::read_to_string(path).is_ok_and(|note| note.contains(RUN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_point_is_read_with_its_blanks() {
+        let line = r"36 35 98:0 / /run/a\040b rw,noatime shared:1 - cgroup2 none rw";
+        let expected = Mount {
+            path: "/run/a b".into(),
+            is_cgroup: true,
+        };
+        assert_eq!(parse_mount(line), Some(expected));
+    }
+
+    #[test]
+    fn nft_tables_and_chains_are_read() {
+        let text = r#"{"nftables": [{"metainfo": {"version": "1"}},
+            {"table": {"family": "ip", "name": "kube-proxy", "handle": 1}},
+            {"chain": {"family": "ip", "table": "nat", "name": "KUBE-MARK", "handle": 2}}]}"#;
+        let expected = [
+            (Kind::Table, "ip kube-proxy".to_owned()),
+            (Kind::Chain, "ip nat KUBE-MARK".to_owned()),
+        ];
+        assert_eq!(parse_nft(text), expected);
+    }
+
+    #[test]
+    fn only_the_clusters_things_are_its_own() {
+        let own = [
+            (Kind::Mount, "/run/metaparticle-test/node-1/netns/cni-1"),
+            (Kind::Link, "mp-test0"),
+            (Kind::Link, "veth1 on mp-test0"),
+            (Kind::Table, "ip kube-proxy"),
+            (Kind::Chain, "inet metaparticle-test input"),
+            (Kind::Cgroup, "/sys/fs/cgroup/pids/metaparticle-test/node-1"),
+            (Kind::Path, "/var/lib/metaparticle-test"),
+        ];
+        let others = [
+            (Kind::Mount, "/run/metaparticle-testing"),
+            (Kind::Link, "veth1 on docker0"),
+            (Kind::Table, "inet kube-proxy"),
+            (Kind::Chain, "ip nat POSTROUTING"),
+            (Kind::Cgroup, "/sys/fs/cgroup/pids/kubepods"),
+            (Kind::Path, "/var/lib/cni"),
+        ];
+        for (kind, name) in own {
+            assert!(is_ours(&Trace::new(kind, name)), "{name}");
+        }
+        for (kind, name) in others {
+            assert!(!is_ours(&Trace::new(kind, name)), "{name}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A real Kubernetes on one machine, for tests: its programs built from Go
+//! modules, container runtime and registry from Debian, everything in folders,
+//! namespaces, cgroups and a bridge of its own.
+
+mod build;
+mod certificates;
+mod cgroups;
+mod containerd;
+mod control_plane;
+mod down;
+mod error;
+mod kubeconfig;
+mod kubelet;
+mod layout;
+mod machine;
+mod network;
+mod packages;
+mod pause;
+mod prerequisites;
+mod process;
+mod registry;
+mod state;
+mod up;
+mod wait;
+
+use std::ffi::OsString;
+
+use clap::Subcommand;
+
+use self::layout::{CONTEXT, MAX_NODES, Node};
+use self::state::{Lock, State};
+use crate::terminal;
+
+pub(crate) use self::error::Error;
+
+/// Names a cluster to be used instead of the one that `up` makes.
+const OTHER_CLUSTER: &str = "METAPARTICLE_TEST_KUBECONFIG";
+
+/// What to do with the test cluster.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Bring it up; does nothing if it runs
+    Up {
+        /// How many nodes
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_NODES)))]
+        nodes: u8,
+    },
+    /// Remove it and everything it left on the machine
+    Down,
+    /// Tell where it is and whether it works
+    Status {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// List everything of it that is on the machine
+    Traces,
+}
+
+/// Does it.
+///
+/// # Errors
+/// When it cannot be done; the cluster may be half up or half down then, and
+/// the same command can be run again.
+pub(crate) fn run(action: &Action) -> Result<(), Error> {
+    if let Some(other) = std::env::var_os(OTHER_CLUSTER)
+        && !matches!(action, Action::Traces)
+    {
+        say_other(&other, action);
+        return Ok(());
+    }
+    match action {
+        Action::Up { nodes } => up::up(*nodes),
+        Action::Down => down(),
+        Action::Status { json } => status(*json),
+        Action::Traces => {
+            let all = machine::everything();
+            for trace in all.iter().filter(|trace| machine::is_ours(trace)) {
+                terminal::result(&trace.to_string());
+            }
+            Ok(())
+        }
+    }
+}
+
+fn down() -> Result<(), Error> {
+    prerequisites::check_root()?;
+    let _lock = Lock::take()?;
+    let found = machine::everything()
+        .iter()
+        .filter(|trace| machine::is_ours(trace))
+        .count();
+    if found == 0 {
+        terminal::step("there is no test cluster on this machine");
+        return Ok(());
+    }
+    down::remove(State::load()?.as_ref())?;
+    terminal::step(&format!(
+        "the test cluster is gone: {found} things of it were here, none is left"
+    ));
+    Ok(())
+}
+
+fn status(json: bool) -> Result<(), Error> {
+    let not_running = |why: &str| Error::NotRunning(why.to_owned());
+    let state = State::load()?.ok_or_else(|| not_running("`cargo xtask cluster up` starts one"))?;
+    if !state.complete {
+        return Err(not_running("`up` did not reach its end; run it again"));
+    }
+    if let Some(ended) = state.processes.iter().find(|process| !process.is_running()) {
+        return Err(not_running(&format!(
+            "{} has ended; run `up` again",
+            ended.name
+        )));
+    }
+    let ready = control_plane::ready_nodes();
+    if ready != usize::from(state.nodes) {
+        return Err(not_running(&format!(
+            "{ready} of {} nodes are ready",
+            state.nodes
+        )));
+    }
+    say(&state, json);
+    Ok(())
+}
+
+/// Says where everything is.
+fn say(state: &State, json: bool) {
+    let nodes: Vec<_> = Node::all(state.nodes).map(Node::name).collect();
+    let about = serde_json::json!({
+        "kubeconfig": layout::kubeconfig(),
+        "context": CONTEXT,
+        "kubectl": layout::kubectl(),
+        "kubernetes": build::KUBERNETES.required_version("k8s.io/kubernetes"),
+        "registry": registry::address(),
+        "registryAccessLog": layout::registry_access_log(),
+        "logs": layout::home("logs"),
+        "nodes": nodes,
+    });
+    if json {
+        terminal::result(&about.to_string());
+        return;
+    }
+    for (name, value) in about.as_object().into_iter().flatten() {
+        let value = value
+            .as_str()
+            .map_or_else(|| nodes.join(" "), str::to_owned);
+        terminal::result(&format!("{name:<18} {value}"));
+    }
+}
+
+fn say_other(kubeconfig: &OsString, action: &Action) {
+    let kubeconfig = kubeconfig.display();
+    if matches!(action, Action::Status { json: true }) {
+        let kubeconfig = kubeconfig.to_string();
+        terminal::result(&serde_json::json!({ "kubeconfig": kubeconfig }).to_string());
+    } else {
+        terminal::step(&format!(
+            "{OTHER_CLUSTER} names {kubeconfig}: tests use that cluster, nothing is done here"
+        ));
+    }
+}

@@ -1,0 +1,157 @@
+//! The container runtime, the registry and the tools that come from Debian.
+//! Their upstream versions are pinned; Debian's own fixes on top may differ,
+//! because its archive keeps the last one only. Sums are checked by apt.
+
+use std::process::Command;
+
+use super::error::Error;
+use crate::command;
+use crate::terminal;
+
+/// A package, the upstream version that the cluster was tried with (none where
+/// any will do), and a program or file of it that is needed.
+struct Package {
+    name: &'static str,
+    version: Option<&'static str>,
+}
+
+const fn pinned(name: &'static str, version: &'static str) -> Package {
+    Package {
+        name,
+        version: Some(version),
+    }
+}
+
+const fn any(name: &'static str) -> Package {
+    Package {
+        name,
+        version: None,
+    }
+}
+
+const PACKAGES: [Package; 12] = [
+    pinned("containerd", "1.6.20"),
+    pinned("runc", "1.1.5"),
+    pinned("containernetworking-plugins", "1.1.1"),
+    pinned("docker-registry", "2.8.2"),
+    pinned("nftables", "1.0.6"),
+    pinned("conntrack", "1:1.4.7"),
+    any("iproute2"),
+    any("openssl"),
+    any("kmod"),
+    any("gcc"),
+    any("libc6-dev"),
+    any("mount"),
+];
+
+/// Installs what is missing.
+///
+/// # Errors
+/// When apt fails or something is missing even then.
+pub(super) fn install() -> Result<(), Error> {
+    let wanted = missing();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    terminal::step(&format!("installing from Debian: {}", wanted.join(" ")));
+    // An earlier installation may have been killed half-way.
+    command::run("dpkg", ["--configure", "-a"])?;
+    apt(&["update"])?;
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(wanted.iter().map(String::as_str));
+    apt(&arguments)?;
+    match missing().as_slice() {
+        [] => Ok(()),
+        left => Err(Error::Missing(
+            left.iter()
+                .map(|name| format!("{name}, which apt did not install"))
+                .collect(),
+        )),
+    }
+}
+
+/// Why the missing packages cannot be installed, if so.
+pub(super) fn obstacle() -> Option<String> {
+    let wanted = missing();
+    if wanted.is_empty() || command::run("apt-get", ["--version"]).is_ok() {
+        return None;
+    }
+    Some(format!(
+        "apt-get (Debian 12), to install {}",
+        wanted.join(" ")
+    ))
+}
+
+/// What apt is to be asked for, `name` or `name=version*`.
+fn missing() -> Vec<String> {
+    let installed = installed();
+    let is_there = |package: &Package| {
+        installed.lines().filter_map(parse).any(|(name, version)| {
+            name == package.name && package.version.is_none_or(|pin| version.starts_with(pin))
+        })
+    };
+    PACKAGES
+        .iter()
+        .filter(|package| !is_there(package))
+        .map(request)
+        .collect()
+}
+
+fn request(package: &Package) -> String {
+    match package.version {
+        Some(version) => format!("{}={version}*", package.name),
+        None => package.name.to_owned(),
+    }
+}
+
+fn installed() -> String {
+    let names = PACKAGES.iter().map(|package| package.name);
+    let format = [
+        "--show",
+        "--showformat",
+        "${db:Status-Status} ${Package} ${Version}\n",
+    ];
+    // It ends with a failure when one of them is unknown, and lists the others.
+    let output = Command::new("dpkg-query").args(format).args(names).output();
+    output
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default()
+}
+
+fn parse(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix("installed ")?.split_once(' ')
+}
+
+/// Runs apt-get where no service manager is seen, so that the services in
+/// these packages are not started.
+fn apt(arguments: &[&str]) -> Result<(), Error> {
+    let script = "test ! -d /run/systemd/system || mount -t tmpfs none /run/systemd; \
+                  exec apt-get -o DPkg::Lock::Timeout=300 --quiet \"$@\"";
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", script, "apt-get"])
+        .args(arguments);
+    command::output(command.env("DEBIAN_FRONTEND", "noninteractive"))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_installed_packages_count() {
+        assert_eq!(
+            parse("installed runc 1.1.5+ds1-1"),
+            Some(("runc", "1.1.5+ds1-1"))
+        );
+        assert_eq!(parse("config-files runc 1.1.5+ds1-1"), None);
+        assert_eq!(parse("not-installed runc "), None);
+    }
+
+    #[test]
+    fn upstream_version_is_pinned_and_debians_revision_is_not() {
+        assert_eq!(request(&pinned("runc", "1.1.5")), "runc=1.1.5*");
+        assert_eq!(request(&any("gcc")), "gcc");
+    }
+}

@@ -1,0 +1,90 @@
+//! Brings the cluster up: nothing to do if it runs, otherwise from the start,
+//! after whatever an interrupted run has left is removed.
+
+use std::fs;
+
+use super::error::{Error, file};
+use super::layout::{Node, home};
+use super::state::{Lock, State};
+use super::{
+    build, certificates, cgroups, containerd, control_plane, down, kubelet, machine, network,
+    packages, pause, prerequisites, registry, say,
+};
+use crate::clock::uptime;
+use crate::terminal;
+
+/// Brings up a cluster of so many nodes.
+///
+/// # Errors
+/// When the machine lacks something, or a step fails; `up` can be run again.
+pub(super) fn up(nodes: u8) -> Result<(), Error> {
+    let start = uptime();
+    prerequisites::check()?;
+    let _lock = Lock::take()?;
+    let earlier = State::load()?;
+    if let Some(state) = earlier.as_ref().filter(|state| runs(state)) {
+        if state.nodes != nodes {
+            return Err(Error::OtherSize {
+                running: state.nodes,
+                asked: nodes,
+            });
+        }
+        terminal::step("the test cluster is up already");
+        say(state, false);
+        return Ok(());
+    }
+    packages::install()?;
+    let kubernetes = build::KUBERNETES.build()?;
+    let coredns = build::COREDNS.build()?;
+    if machine::everything().iter().any(machine::is_ours) {
+        terminal::step("removing what an earlier run has left");
+        down::remove(earlier.as_ref())?;
+    }
+    prerequisites::check_free(nodes)?;
+
+    let mut state = State {
+        nodes,
+        before: machine::everything(),
+        ..State::default()
+    };
+    state.save()?;
+    fs::create_dir_all(home("logs")).map_err(file("create", home("logs")))?;
+    terminal::step("network, certificates, registry and container runtimes");
+    network::create(&mut state)?;
+    cgroups::create(nodes)?;
+    control_plane::link_programs(&kubernetes, &coredns)?;
+    for node in Node::all(nodes) {
+        containerd::start(node, &mut state)?;
+    }
+    certificates::create(nodes)?;
+    terminal::step("API server");
+    control_plane::start_api_server(&mut state)?;
+    terminal::step("controllers and nodes");
+    control_plane::start_controllers(&mut state)?;
+    registry::start(&mut state)?;
+    let image = pause::make()?;
+    for node in Node::all(nodes) {
+        containerd::finish(node, &state, &image)?;
+        kubelet::start(node, &mut state)?;
+    }
+    for node in Node::all(nodes) {
+        kubelet::finish(node, &state)?;
+    }
+    control_plane::finish(&state)?;
+    state.complete = true;
+    state.save()?;
+    let seconds = (uptime() - start).as_secs();
+    terminal::step(&format!("the test cluster is up after {seconds} s"));
+    say(&state, false);
+    Ok(())
+}
+
+/// Does all of it run?
+fn runs(state: &State) -> bool {
+    state.complete
+        && state
+            .processes
+            .iter()
+            .all(super::process::Process::is_running)
+        && control_plane::ready_nodes() == usize::from(state.nodes)
+}
