@@ -89,6 +89,9 @@ sandbox_image = \"{pause}\"
 restrict_oom_score_adj = true
 # Network namespaces in folders of ours, where `down` finds them.
 netns_mounts_under_state_dir = true
+# As later versions do by themselves: anybody may listen on port 80 in a pod.
+enable_unprivileged_ports = true
+enable_unprivileged_icmp = true
 stream_server_address = \"127.0.0.1\"
 stream_server_port = \"0\"
 [{cri}.cni]
@@ -111,7 +114,9 @@ Root = {runc}
     )
 }
 
-/// Pods on the cluster's bridge; each node hands out addresses of its range.
+/// Pods on the cluster's bridge; each node hands out addresses of its range. The
+/// plugin is not told to make the bridge a gateway: it would take the address of
+/// another node for a mistake.
 fn network(node: Node) -> String {
     let configuration = serde_json::json!({
         "cniVersion": "1.0.0",
@@ -119,13 +124,12 @@ fn network(node: Node) -> String {
         "plugins": [{
             "type": "bridge",
             "bridge": BRIDGE,
-            "isGateway": true,
-            "hairpinMode": true,
+                        "hairpinMode": true,
             "ipam": {
                 "type": "host-local",
                 "dataDir": node.home("addresses"),
                 "ranges": [[{"subnet": node.pod_range(), "gateway": node.address()}]],
-                "routes": [{"dst": "0.0.0.0/0"}],
+                "routes": [{"dst": "0.0.0.0/0", "gw": node.address()}],
             },
         }],
     });
