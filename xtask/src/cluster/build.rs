@@ -122,10 +122,9 @@ impl Module {
             let version = self.required_version("k8s.io/kubernetes");
             let mut parts = version.trim_start_matches('v').split('.');
             let (major, minor) = (parts.next().unwrap_or("0"), parts.next().unwrap_or("0"));
-            for (name, value) in [("Version", version), ("Major", major), ("Minor", minor)] {
-                link.push_str(" -X k8s.io/component-base/version.git");
-                link.push_str(&format!("{name}={value}"));
-            }
+            let base = "-X k8s.io/component-base/version.git";
+            link =
+                format!("{link} {base}Version={version} {base}Major={major} {base}Minor={minor}");
         }
         let tags = format!("-tags={}", self.tags);
         ["-trimpath", "-buildvcs=false", &tags, "-ldflags", &link]
@@ -151,11 +150,9 @@ impl Module {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
-        hash.finalize()
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let sum = hash.finalize();
+        let start = sum.first_chunk().expect("a sum has 32 bytes");
+        format!("{:016x}", u64::from_be_bytes(*start))
     }
 }
 

@@ -36,15 +36,19 @@ pub(super) fn remove(state: Option<&State>) -> Result<(), Error> {
     failures.extend(cgroups::remove());
     failures.extend(remove_paths(&sockets, &state.before));
     failures.extend(network::restore(&state.settings));
-    let left = left(&state.before);
-    for failure in &failures {
-        // What matters is what is left; this tells why.
-        if !left.is_empty() {
+    let (own, others): (Vec<_>, Vec<_>) =
+        left(&state.before).into_iter().partition(machine::is_ours);
+    for other in others {
+        terminal::step(&format!(
+            "new on this machine since `up`, but not the cluster's: {other}"
+        ));
+    }
+    if !own.is_empty() {
+        // What matters is what is left; these tell why.
+        for failure in &failures {
             terminal::failure(failure);
         }
-    }
-    if !left.is_empty() {
-        return Err(Error::Left(left.iter().map(ToString::to_string).collect()));
+        return Err(Error::Left(own.iter().map(ToString::to_string).collect()));
     }
     for folder in [RUN, HOME] {
         remove_folder(Path::new(folder))?;

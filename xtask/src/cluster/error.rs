@@ -78,5 +78,7 @@ pub(super) fn file(
 }
 
 fn list(items: &[String]) -> String {
-    items.iter().map(|item| format!("\n  - {item}")).collect()
+    items
+        .iter()
+        .fold(String::new(), |list, item| list + "\n  - " + item)
 }

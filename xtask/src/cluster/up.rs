@@ -73,7 +73,7 @@ pub(super) fn up(nodes: u8) -> Result<(), Error> {
     control_plane::finish(&state)?;
     state.complete = true;
     state.save()?;
-    let seconds = (uptime() - start).as_secs();
+    let seconds = uptime().saturating_sub(start).as_secs();
     terminal::step(&format!("the test cluster is up after {seconds} s"));
     say(&state, false);
     Ok(())
