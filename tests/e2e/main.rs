@@ -1,0 +1,10 @@
+//! The main job on a real Kubernetes: `cargo xtask e2e`.
+//!
+//! Reads `METAPARTICLE_TEST_KUBECONFIG` (its current context is the one that the programs are told to use) and
+//! `METAPARTICLE_TEST_REGISTRY` (default `127.0.0.1:5000`). Every test has a namespace of its own, with PodSecurity
+//! *restricted* enforced.
+
+mod harness;
+mod job;
+mod rollout;
+mod web;

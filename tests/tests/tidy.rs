@@ -1,0 +1,136 @@
+//! The rules of ARCHITECTURE.md and CONTRIBUTING.md that a machine can check.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The longest file allowed; past this it has more than one subject.
+const MAX_LINES: usize = 500;
+
+#[test]
+fn every_source_file_says_what_it_is_for() {
+    let silent: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, text)| !text.starts_with("//!"))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(
+        silent.is_empty(),
+        "begin these files with `//!`: {silent:#?}"
+    );
+}
+
+#[test]
+fn no_source_file_is_longer_than_500_lines() {
+    let long: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, text)| text.lines().count() > MAX_LINES)
+        .map(|(path, _)| path)
+        .collect();
+    assert!(long.is_empty(), "split these files: {long:#?}");
+}
+
+#[test]
+fn the_specification_is_pure() {
+    let manifest =
+        fs::read_to_string(root().join("metaparticle-spec/Cargo.toml")).expect("readable");
+    for impure in ["tokio", "kube", "k8s-openapi", "futures"] {
+        assert!(
+            !manifest.lines().any(|line| line.starts_with(impure)),
+            "metaparticle-spec depends on {impure}"
+        );
+    }
+    for (path, text) in sources()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with(root().join("metaparticle-spec/src")))
+    {
+        for impure in [
+            "std::fs",
+            "std::env",
+            "std::net",
+            "std::process",
+            "std::time",
+            "async fn",
+        ] {
+            assert!(!text.contains(impure), "{} uses {impure}", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_documentation_example_is_left_unchecked() {
+    let unchecked: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, text)| text.contains(concat!("```", "ignore")))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(
+        unchecked.is_empty(),
+        "use `no_run` instead of `ignore`: {unchecked:#?}"
+    );
+}
+
+#[test]
+fn an_example_is_read_in_a_minute() {
+    for entry in fs::read_dir(root().join("examples"))
+        .expect("readable")
+        .flatten()
+    {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let lines = fs::read_to_string(&path).expect("readable").lines().count();
+            assert!(lines <= 80, "{} has {lines} lines", path.display());
+        }
+    }
+}
+
+#[test]
+fn architecture_names_every_crate_and_fits_on_a_page() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("readable");
+    assert!(text.lines().count() <= 150);
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("readable");
+    let members = manifest
+        .split_once("members = [")
+        .and_then(|(_, rest)| rest.split_once(']'))
+        .expect("members")
+        .0;
+    let members: Vec<&str> = members.split('"').skip(1).step_by(2).collect();
+    assert!(members.len() >= 8, "{members:?}");
+    for member in members {
+        assert!(
+            text.contains(&format!("`{member}/")),
+            "ARCHITECTURE.md does not name {member}"
+        );
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate is below the workspace")
+}
+
+/// All our sources; compile-fail cases are one mistake a file and speak for themselves.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("readable").flatten() {
+            let path = entry.path();
+            let name = entry.file_name();
+            if path.is_dir()
+                && !["target", ".git", "ui", "golden", "node_modules"]
+                    .iter()
+                    .any(|skip| name == *skip)
+            {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("readable");
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(found.len() > 20, "the walk found {} files", found.len());
+    found
+}
