@@ -182,10 +182,7 @@ impl Program {
             directory.path().join("Cargo.lock"),
         )
         .expect("copied");
-        let program = Self {
-            directory,
-            bin: bin.to_owned(),
-        };
+        let program = Self { directory };
         program.edit(source);
         program
     }
