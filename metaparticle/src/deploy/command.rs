@@ -4,7 +4,11 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use metaparticle_spec::{Format, Namespace};
 
 use super::report::Output;
 
@@ -110,8 +114,8 @@ pub struct Target {
     #[arg(long, value_name = "CONTEXT")]
     pub context: Option<String>,
     /// Namespace [env: METAPARTICLE_NAMESPACE] [default: the attribute's, else the context's]
-    #[arg(long, value_name = "NAMESPACE", value_parser = namespace)]
-    pub namespace: Option<String>,
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<Namespace>,
     /// Lines for people, or one JSON object a line on stdout [env: METAPARTICLE_OUTPUT] [default: human]
     #[arg(long, value_name = "FORMAT")]
     pub output: Option<Output>,
@@ -121,7 +125,7 @@ pub struct Target {
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct Render {
     /// Shape of the manifests.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_name = "FORMAT", default_value = "yaml", value_parser = format())]
     pub format: Format,
     /// Image to write into the manifests [default: repository/name:version]
     #[arg(long, value_name = "IMAGE")]
@@ -132,19 +136,6 @@ pub struct Render {
     /// Compare with the files in a directory, write nothing, and exit with 1 if one is missing or stale.
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
     pub check: Option<PathBuf>,
-}
-
-/// Shape of rendered manifests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-#[non_exhaustive]
-pub enum Format {
-    /// One file of plain manifests, for `kubectl apply -f`.
-    #[default]
-    Yaml,
-    /// A base for `kubectl apply -k`.
-    Kustomize,
-    /// A chart for `helm install`.
-    Helm,
 }
 
 /// Reads the command line of a process, without its first word.
@@ -160,9 +151,19 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, clap::
     Cli::try_parse_from(words.into_iter().chain(args)).map(|cli| cli.command)
 }
 
+fn format() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(["yaml", "kustomize", "helm"]).map(|text| match text.as_str() {
+        "kustomize" => Format::Kustomize,
+        "helm" => Format::Helm,
+        _ => Format::Yaml,
+    })
+}
+
 /// `90s`, `10m`, `1h`, `1500ms`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit = match unit {
         "ms" => Some(1),
@@ -176,21 +177,6 @@ fn duration(text: &str) -> Result<Duration, String> {
         .filter(|&millis| millis > 0)
         .map(Duration::from_millis)
         .ok_or_else(|| "write a number and a unit, such as `90s`, `10m` or `1h`".into())
-}
-
-/// A label of RFC 1123; unlike the names that we generate, it may begin with a digit.
-fn namespace(text: &str) -> Result<String, String> {
-    let letter_or_digit = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let bytes = text.as_bytes();
-    let valid = (1..=63).contains(&bytes.len())
-        && bytes.iter().all(|b| letter_or_digit(b) || *b == b'-')
-        && bytes.first().is_some_and(letter_or_digit)
-        && bytes.last().is_some_and(letter_or_digit);
-    if valid {
-        Ok(text.to_owned())
-    } else {
-        Err("use 1 to 63 lower-case letters, digits and `-`, not beginning or ending with `-`".into())
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,11 @@ use std::process::ExitCode;
 use metaparticle_spec::Embedded;
 
 pub mod apply;
+pub mod cluster;
+pub mod command;
+mod proxy;
 pub mod report;
+pub mod target;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,4 +54,31 @@ impl From<Exit> for ExitCode {
 pub fn main(embedded: Embedded) -> Exit {
     let _ = embedded;
     Exit::Usage
+}
+
+/// Chooses the cryptography of every TLS connection of this process, unless that is done.
+///
+/// With more than one provider in the graph, rustls panics instead of choosing.
+pub(crate) fn install_crypto_provider() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Another thread may be faster; its choice is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+#[cfg(test)]
+mod fixture {
+    //! Applications for tests.
+
+    use metaparticle_spec::AppSpec;
+
+    /// A service with one port.
+    pub(crate) fn spec(name: &str) -> AppSpec {
+        serde_json::from_value(serde_json::json!({
+            "name": name, "repository": null, "tag": "0.1.0", "namespace": null, "context": null,
+            "ports": ["8080"], "public": false, "env": {}, "resources": {}, "probes": {}, "base": null,
+            "on_exit": "detach", "coordination": false, "workload": {"replicated": {"replicas": 1}},
+        }))
+        .expect("the fixture is valid")
+    }
 }

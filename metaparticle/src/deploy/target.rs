@@ -23,6 +23,8 @@ pub struct Chosen {
     pub namespace: String,
     /// Who named the context, as half a sentence.
     pub why: &'static str,
+    /// The proxy that the kubeconfig names for the cluster.
+    pub proxy: Option<String>,
 }
 
 /// No target, or one that is not there. Nothing was changed.
@@ -49,7 +51,9 @@ pub enum Error {
     },
     /// The context has no server.
     #[error("context `{context}` names cluster `{cluster}`, which has no server in the kubeconfig")]
-    #[diagnostic(help("repair the kubeconfig: `kubectl config set-cluster {cluster} --server=URL`"))]
+    #[diagnostic(help(
+        "repair the kubeconfig: `kubectl config set-cluster {cluster} --server=URL`"
+    ))]
     NoServer {
         /// The context.
         context: String,
@@ -86,18 +90,19 @@ impl Named {
             .clone()
             .map(|context| (context, "--context names"))
             .or_else(|| {
-                env("METAPARTICLE_CONTEXT")
-                    .map(|context| (context, "METAPARTICLE_CONTEXT names"))
+                env("METAPARTICLE_CONTEXT").map(|context| (context, "METAPARTICLE_CONTEXT names"))
             })
             .or_else(|| {
                 let context = spec.context.clone();
                 context.map(|context| (context, "the attribute on `main` names"))
             });
+        let from_env = env("METAPARTICLE_NAMESPACE");
         let namespace = flags
             .namespace
-            .clone()
-            .or_else(|| env("METAPARTICLE_NAMESPACE"))
-            .or_else(|| spec.namespace.as_ref().map(ToString::to_string));
+            .as_ref()
+            .or(spec.namespace.as_ref().filter(|_| from_env.is_none()))
+            .map(ToString::to_string)
+            .or(from_env);
         Self { context, namespace }
     }
 
@@ -134,11 +139,15 @@ impl Named {
                 why,
                 contexts: contexts(),
             })?;
-        let server = kubeconfig
+        let cluster = kubeconfig
             .clusters
             .iter()
             .find(|cluster| cluster.name == context.cluster)
-            .and_then(|cluster| cluster.cluster.as_ref()?.server.clone())
+            .and_then(|cluster| cluster.cluster.clone())
+            .unwrap_or_default();
+        let server = cluster
+            .server
+            .filter(|server| !server.is_empty())
             .ok_or_else(|| Error::NoServer {
                 context: name.clone(),
                 cluster: context.cluster.clone(),
@@ -152,6 +161,7 @@ impl Named {
             server,
             namespace,
             why,
+            proxy: cluster.proxy_url,
             kubeconfig,
         })
     }
@@ -294,7 +304,10 @@ users:
         };
         let env = |name: &str| (name == "METAPARTICLE_CONTEXT").then(|| "env".to_owned());
         let context = |named: Named| named.context.unwrap().0;
-        assert_eq!(context(Named::new(&flags(Some("flag")), env, &spec)), "flag");
+        assert_eq!(
+            context(Named::new(&flags(Some("flag")), env, &spec)),
+            "flag"
+        );
         assert_eq!(context(Named::new(&flags(None), env, &spec)), "env");
         let unset = |_: &str| Some(String::new());
         assert_eq!(context(Named::new(&flags(None), unset, &spec)), "attribute");
