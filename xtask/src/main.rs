@@ -3,20 +3,22 @@
 mod clock;
 mod cluster;
 mod command;
+mod e2e;
 mod terminal;
 
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().task {
-        Task::Cluster { action } => cluster::run(&action),
+    let done: Result<(), Box<dyn Error>> = match Arguments::parse().task {
+        Task::Cluster { action } => cluster::run(&action).map_err(Into::into),
+        Task::E2e { arguments } => e2e::run(&arguments).map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            terminal::failure(&error);
+            terminal::failure(error.as_ref());
             ExitCode::FAILURE
         }
     }
@@ -36,5 +38,11 @@ enum Task {
     Cluster {
         #[command(subcommand)]
         action: cluster::Action,
+    },
+    /// The suite on a real cluster: the one of `cluster up`, or `METAPARTICLE_TEST_KUBECONFIG`
+    E2e {
+        /// What the test runner gets, such as the name of a test
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
 }

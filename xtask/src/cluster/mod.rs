@@ -34,7 +34,7 @@ use crate::terminal;
 pub(crate) use self::error::Error;
 
 /// Names a cluster to be used instead of the one that `up` makes.
-const OTHER_CLUSTER: &str = "METAPARTICLE_TEST_KUBECONFIG";
+pub(crate) const OTHER_CLUSTER: &str = "METAPARTICLE_TEST_KUBECONFIG";
 
 /// What to do with the test cluster.
 #[derive(Debug, Subcommand)]
@@ -101,7 +101,11 @@ fn down() -> Result<(), Error> {
     Ok(())
 }
 
-fn status(json: bool) -> Result<(), Error> {
+/// Where everything of the running cluster is, once all of it works.
+///
+/// # Errors
+/// When there is none, or not all of it works.
+pub(crate) fn about() -> Result<serde_json::Value, Error> {
     let not_running = |why: &str| Error::NotRunning(why.to_owned());
     let state = State::load()?.ok_or_else(|| not_running("`cargo xtask cluster up` starts one"))?;
     if !state.complete {
@@ -120,14 +124,12 @@ fn status(json: bool) -> Result<(), Error> {
             state.nodes
         )));
     }
-    say(&state, json);
-    Ok(())
+    Ok(describe(&state))
 }
 
-/// Says where everything is.
-fn say(state: &State, json: bool) {
+fn describe(state: &State) -> serde_json::Value {
     let nodes: Vec<_> = Node::all(state.nodes).map(Node::name).collect();
-    let about = serde_json::json!({
+    serde_json::json!({
         "kubeconfig": layout::kubeconfig(),
         "context": CONTEXT,
         "kubectl": layout::kubectl(),
@@ -136,7 +138,16 @@ fn say(state: &State, json: bool) {
         "registryAccessLog": layout::registry_access_log(),
         "logs": layout::home("logs"),
         "nodes": nodes,
-    });
+    })
+}
+
+fn status(json: bool) -> Result<(), Error> {
+    say(&about()?, json);
+    Ok(())
+}
+
+/// Says where everything is.
+fn say(about: &serde_json::Value, json: bool) {
     if json {
         terminal::result(&about.to_string());
         return;
@@ -144,7 +155,7 @@ fn say(state: &State, json: bool) {
     for (name, value) in about.as_object().into_iter().flatten() {
         let value = value
             .as_str()
-            .map_or_else(|| nodes.join(" "), str::to_owned);
+            .map_or_else(|| value.to_string(), str::to_owned);
         terminal::result(&format!("{name:<18} {value}"));
     }
 }

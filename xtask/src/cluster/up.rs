@@ -7,8 +7,8 @@ use super::error::{Error, file};
 use super::layout::{Node, home};
 use super::state::{Lock, State};
 use super::{
-    build, certificates, cgroups, containerd, control_plane, down, kubelet, machine, network,
-    packages, pause, prerequisites, registry, say,
+    build, certificates, cgroups, containerd, control_plane, describe, down, kubelet, machine,
+    network, packages, pause, prerequisites, registry, say,
 };
 use crate::clock::uptime;
 use crate::terminal;
@@ -30,7 +30,7 @@ pub(super) fn up(nodes: u8) -> Result<(), Error> {
             });
         }
         terminal::step("the test cluster is up already");
-        say(state, false);
+        say(&describe(state), false);
         return Ok(());
     }
     packages::install()?;
@@ -75,7 +75,7 @@ pub(super) fn up(nodes: u8) -> Result<(), Error> {
     state.save()?;
     let seconds = uptime().saturating_sub(start).as_secs();
     terminal::step(&format!("the test cluster is up after {seconds} s"));
-    say(&state, false);
+    say(&describe(&state), false);
     Ok(())
 }
 
