@@ -14,7 +14,7 @@ use super::layout::{HOME, Node, RUN};
 use super::machine::{self, FOREIGN_FOLDERS, Kind, Trace};
 use super::process::{self, Process};
 use super::state::State;
-use super::{cgroups, containerd, network};
+use super::{cgroups, containerd, network, settings};
 use crate::terminal;
 
 /// Removes the cluster that `state` tells of, or what is left of one whose
@@ -35,7 +35,7 @@ pub(super) fn remove(state: Option<&State>) -> Result<(), Error> {
     failures.extend(network::remove());
     failures.extend(cgroups::remove());
     failures.extend(remove_paths(&sockets, &state.before));
-    failures.extend(network::restore(&state.settings));
+    let unrestored = settings::restore(&state.settings);
     let (own, others): (Vec<_>, Vec<_>) =
         left(&state.before).into_iter().partition(machine::is_ours);
     for other in others {
@@ -43,12 +43,14 @@ pub(super) fn remove(state: Option<&State>) -> Result<(), Error> {
             "new on this machine since `up`, but not the cluster's: {other}"
         ));
     }
+    let mut own: Vec<_> = own.iter().map(ToString::to_string).collect();
+    own.extend(unrestored.iter().map(ToString::to_string));
     if !own.is_empty() {
         // What matters is what is left; these tell why.
         for failure in &failures {
             terminal::failure(failure);
         }
-        return Err(Error::Left(own.iter().map(ToString::to_string).collect()));
+        return Err(Error::Left(own));
     }
     for folder in [RUN, HOME] {
         remove_folder(Path::new(folder))?;
@@ -69,14 +71,15 @@ fn left(before: &BTreeSet<Trace>) -> Vec<Trace> {
 }
 
 /// Those who start others first: kubelets, then the runtimes, then the pods
-/// and shims that are left.
+/// and shims that are left. Nobody gets much time: all that they could save is
+/// thrown away.
 fn end_processes(state: &State) {
     let (kubelets, others): (Vec<Process>, Vec<Process>) = state
         .processes
         .iter()
         .cloned()
         .partition(|process| process.name.starts_with("kubelet"));
-    let grace = Duration::from_secs(10);
+    let grace = Duration::from_secs(2);
     process::end(&kubelets, grace);
     process::end(&others, grace);
     // Whatever started meanwhile or was not recorded is found by its mark or

@@ -19,6 +19,7 @@ mod pause;
 mod prerequisites;
 mod process;
 mod registry;
+mod settings;
 mod state;
 mod up;
 mod wait;

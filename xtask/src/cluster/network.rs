@@ -1,61 +1,52 @@
-//! The bridge of all nodes and pods, the kernel's forwarding, and the rule that
-//! keeps other machines away from the API server.
+//! The bridge of all nodes and pods, and the rule that keeps other machines away
+//! from the API server. What the kernel has to do for pods is asked of this
+//! bridge alone, so no setting of the machine's network changes.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::error::{Error, file};
 use super::layout::{API_PORT, BRIDGE, NFT_TABLE, Node};
 use super::machine;
-use super::state::State;
 use crate::command;
 
-/// What the kernel must do: forward between pods and nodes, and let services
-/// work between two pods on one bridge.
-const SETTINGS: [&str; 2] = ["net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"];
-
-/// Creates the bridge with all nodes' addresses.
+/// Creates the bridge with the addresses of that many nodes.
 ///
 /// # Errors
-/// When a command fails or the state cannot be written.
-pub(super) fn create(state: &mut State) -> Result<(), Error> {
+/// When a command fails or a setting cannot be made.
+pub(super) fn create(nodes: u8) -> Result<(), Error> {
     // Its own hardware address: else the bridge takes those of its pods, in turn.
+    let address = "02:00:0a:f4:00:01";
+    command::run(
+        "ip",
+        ["link", "add", BRIDGE, "address", address, "type", "bridge"],
+    )?;
+    for node in Node::all(nodes) {
+        let address = format!("{}/24", node.address());
+        command::run("ip", ["address", "add", &address, "dev", BRIDGE])?;
+    }
+    // Forward what comes from pods, and see services in what goes from one pod
+    // to another on the bridge.
+    if !Path::new("/proc/sys/net/bridge").exists() {
+        command::run("modprobe", ["br_netfilter"])?;
+    }
+    let forwarding = format!("/proc/sys/net/ipv4/conf/{BRIDGE}/forwarding");
+    fs::write(&forwarding, "1").map_err(file("write", &forwarding))?;
     command::run(
         "ip",
         [
             "link",
-            "add",
+            "set",
             BRIDGE,
-            "address",
-            "02:00:0a:f4:00:01",
             "type",
             "bridge",
+            "nf_call_iptables",
+            "1",
         ],
     )?;
-    for node in Node::all(state.nodes) {
-        let address = format!("{}/24", node.address());
-        command::run("ip", ["address", "add", &address, "dev", BRIDGE])?;
-    }
     command::run("ip", ["link", "set", BRIDGE, "up"])?;
-    close_to_other_machines()?;
-    if !setting(SETTINGS[1]).exists() {
-        command::run("modprobe", ["br_netfilter"])?;
-    }
-    for name in SETTINGS {
-        let path = setting(name);
-        let before = fs::read_to_string(&path).map_err(file("read", &path))?;
-        state
-            .settings
-            .entry(name.to_owned())
-            .or_insert_with(|| before.trim().to_owned());
-    }
-    state.save()?;
-    for name in SETTINGS {
-        set(name, "1")?;
-    }
-    Ok(())
+    close_to_other_machines()
 }
 
 /// Removes the bridge, what is on it, and the cluster's tables; says what
@@ -84,14 +75,6 @@ pub(super) fn remove() -> Vec<Error> {
     commands.iter_mut().filter_map(run).collect()
 }
 
-/// Puts the kernel's settings back; says what failed.
-pub(super) fn restore(settings: &BTreeMap<String, String>) -> Vec<Error> {
-    settings
-        .iter()
-        .filter_map(|(name, value)| set(name, value).err())
-        .collect()
-}
-
 /// The API server listens on every address, because both loopback and pods
 /// have to reach it.
 fn close_to_other_machines() -> Result<(), Error> {
@@ -103,13 +86,4 @@ fn close_to_other_machines() -> Result<(), Error> {
     );
     command::run("nft", [rules.as_str()])?;
     Ok(())
-}
-
-fn setting(name: &str) -> PathBuf {
-    Path::new("/proc/sys").join(name)
-}
-
-fn set(name: &str, value: &str) -> Result<(), Error> {
-    let path = setting(name);
-    fs::write(&path, value).map_err(file("write", path))
 }

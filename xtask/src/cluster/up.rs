@@ -8,7 +8,7 @@ use super::layout::{Node, home};
 use super::state::{Lock, State};
 use super::{
     build, certificates, cgroups, containerd, control_plane, describe, down, kubelet, machine,
-    network, packages, pause, prerequisites, registry, say,
+    network, packages, pause, prerequisites, registry, say, settings,
 };
 use crate::clock::uptime;
 use crate::terminal;
@@ -44,13 +44,14 @@ pub(super) fn up(nodes: u8) -> Result<(), Error> {
 
     let mut state = State {
         nodes,
+        settings: settings::now(),
         before: machine::everything(),
         ..State::default()
     };
     state.save()?;
     fs::create_dir_all(home("logs")).map_err(file("create", home("logs")))?;
     terminal::step("network, certificates, registry and container runtimes");
-    network::create(&mut state)?;
+    network::create(nodes)?;
     cgroups::create(nodes)?;
     control_plane::link_programs(&kubernetes, &coredns)?;
     for node in Node::all(nodes) {
