@@ -110,7 +110,7 @@ fn link_programs(path: &std::ffi::OsStr, target: &Path) -> io::Result<()> {
     }
     let mut seen: BTreeSet<_> = HIDDEN.iter().map(Into::into).collect();
     let folders = env::split_paths(path).filter_map(|folder| fs::read_dir(folder).ok());
-    for program in folders.flat_map(|entries| entries.flatten()) {
+    for program in folders.flat_map(Iterator::flatten) {
         if seen.insert(program.file_name()) {
             symlink(program.path(), target.join(program.file_name()))?;
         }

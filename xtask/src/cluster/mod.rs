@@ -154,10 +154,11 @@ fn say(about: &serde_json::Value, json: bool) {
         return;
     }
     for (name, value) in about.as_object().into_iter().flatten() {
-        let value = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        terminal::result(&format!("{name:<18} {value}"));
+        let many = value
+            .as_array()
+            .map_or(std::slice::from_ref(value), Vec::as_slice);
+        let words: Vec<_> = many.iter().filter_map(serde_json::Value::as_str).collect();
+        terminal::result(&format!("{name:<18} {}", words.join(" ")));
     }
 }
 
