@@ -10,6 +10,7 @@
 )]
 
 mod artifacts;
+mod cargo_config;
 mod check;
 mod errors;
 mod expand;
@@ -21,6 +22,7 @@ mod keys;
 mod model;
 mod parse;
 mod stack;
+mod target_dir;
 mod value;
 
 use proc_macro::TokenStream;
