@@ -76,7 +76,7 @@ impl<'a> Field<'a> {
             Value::List(..) => None,
         };
         if flag.is_none() {
-            self.wrong(errors, "a flag");
+            self.wrong(errors, "a flag, `true` or `false`");
         }
         flag.map(|(value, span)| At { value, span })
     }
@@ -109,7 +109,12 @@ impl<'a> Field<'a> {
 
     /// Reports that the value is not of the right kind.
     pub fn wrong(&self, errors: &mut Errors, kind: &str) {
-        let message = format!("expected {kind}: write `{}`", self.example);
+        // A constant, a call: its value is not there yet when attributes are read.
+        let how = match self.value {
+            Value::Is(Expr::Path(_) | Expr::Call(_) | Expr::Macro(_)) => ", as a literal",
+            _ => "",
+        };
+        let message = format!("expected {kind}{how}: write `{}`", self.example);
         match self.value {
             Value::Flag => errors.at(self.span, message),
             Value::Is(expr) => errors.over(expr, message),

@@ -12,7 +12,7 @@ pub const CONTAINER_MARKER: [u8; 26] = *b"\0metaparticle-container-v1";
 macro_rules! __enter {
     ($embedded:literal) => {{
         #[used]
-        static EMBEDDED: &[u8] = $embedded;
+        static EMBEDDED: &[::core::primitive::u8] = $embedded;
         $crate::__private::enter(EMBEDDED);
     }};
 }
@@ -24,7 +24,7 @@ macro_rules! __enter {
 macro_rules! __enter {
     ($embedded:literal) => {{
         #[used]
-        static MARKER: [u8; 26] = $crate::__private::CONTAINER_MARKER;
+        static MARKER: [::core::primitive::u8; 26] = $crate::__private::CONTAINER_MARKER;
     }};
 }
 

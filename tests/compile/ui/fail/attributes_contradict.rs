@@ -1,0 +1,3 @@
+#[metaparticle::replicated(4)]
+#[metaparticle::job]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(base = "Debian:")]
+fn main() {}

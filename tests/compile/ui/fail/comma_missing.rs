@@ -1,0 +1,2 @@
+#[metaparticle::containerize(name = "web" tag = "v1")]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::job(4)]
+fn main() {}

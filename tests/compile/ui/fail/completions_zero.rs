@@ -1,0 +1,2 @@
+#[metaparticle::job(completions = 0)]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(context = "")]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(crate = "metaparticle")]
+fn main() {}

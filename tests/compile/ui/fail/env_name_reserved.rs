@@ -1,0 +1,2 @@
+#[metaparticle::containerize(env(METAPARTICLE_ROLE = "job"))]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(env = ["LOG=info"])]
+fn main() {}

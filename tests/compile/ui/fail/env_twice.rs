@@ -1,0 +1,2 @@
+#[metaparticle::containerize(env(LOG = "info", "LOG" = "debug"))]
+fn main() {}

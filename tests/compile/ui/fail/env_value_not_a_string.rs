@@ -1,0 +1,2 @@
+#[metaparticle::containerize(env(PORT = 8080))]
+fn main() {}

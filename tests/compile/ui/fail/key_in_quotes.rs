@@ -1,0 +1,2 @@
+#[metaparticle::containerize("name" = "web")]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(repositry = "registry.example.com/team")]
+fn main() {}

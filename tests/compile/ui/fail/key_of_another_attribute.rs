@@ -1,0 +1,2 @@
+#[metaparticle::containerize(replicas = 4)]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(name = "web", name = "shop")]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(colour = "blue")]
+fn main() {}

@@ -1,0 +1,5 @@
+#[metaparticle::containerize]
+async fn main() -> Result<(), std::io::Error> {
+    std::future::ready(()).await;
+    Ok(())
+}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize]
+const fn main() {}

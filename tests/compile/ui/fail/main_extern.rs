@@ -1,0 +1,2 @@
+#[metaparticle::containerize]
+extern "C" fn main() {}

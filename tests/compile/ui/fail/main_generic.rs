@@ -1,0 +1,6 @@
+#[metaparticle::containerize]
+fn main<T>()
+where
+    T: Default,
+{
+}

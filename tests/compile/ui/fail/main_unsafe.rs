@@ -1,0 +1,2 @@
+#[metaparticle::containerize]
+unsafe fn main() {}

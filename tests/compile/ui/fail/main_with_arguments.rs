@@ -1,0 +1,4 @@
+#[metaparticle::containerize]
+fn main(arguments: Vec<String>) {
+    println!("{arguments:?}");
+}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(name = 5)]
+fn main() {}

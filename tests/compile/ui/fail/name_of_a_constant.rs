@@ -1,0 +1,6 @@
+const NAME: &str = "web";
+
+#[metaparticle::containerize(name = NAME)]
+fn main() {
+    println!("{NAME}");
+}

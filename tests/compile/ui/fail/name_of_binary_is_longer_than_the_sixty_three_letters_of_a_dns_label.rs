@@ -1,0 +1,2 @@
+#[metaparticle::containerize]
+fn main() {}

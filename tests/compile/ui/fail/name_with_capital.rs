@@ -1,0 +1,2 @@
+#[metaparticle::containerize(name = "Web")]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(namespace = "shop.prod")]
+fn main() {}

@@ -1,0 +1,6 @@
+#[metaparticle::containerize]
+struct App;
+
+fn main() {
+    let App = App;
+}

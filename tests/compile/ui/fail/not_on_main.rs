@@ -1,0 +1,6 @@
+#[metaparticle::containerize]
+fn serve() {}
+
+fn main() {
+    serve();
+}

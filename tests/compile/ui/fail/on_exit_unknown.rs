@@ -1,0 +1,2 @@
+#[metaparticle::containerize(on_exit = "keep")]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(ports = ["administration-port:8080"])]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(ports = ["8080/sctp"])]
+fn main() {}

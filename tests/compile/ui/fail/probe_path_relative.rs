@@ -1,0 +1,2 @@
+#[metaparticle::containerize(ports = [8080], probes(readiness = "ready"))]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(resources(memory = "64MB"))]
+fn main() {}

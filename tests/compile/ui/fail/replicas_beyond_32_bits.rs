@@ -1,0 +1,2 @@
+#[metaparticle::replicated(replicas = 2_147_483_648)]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::replicated(replicas = "4")]
+fn main() {}

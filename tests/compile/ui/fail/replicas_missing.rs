@@ -1,0 +1,2 @@
+#[metaparticle::replicated]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::replicated(replicas = -1)]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::replicated(replicas = 0)]
+fn main() {}

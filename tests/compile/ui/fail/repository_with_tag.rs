@@ -1,0 +1,2 @@
+#[metaparticle::containerize(repository = "registry.example.com/team:v1")]
+fn main() {}

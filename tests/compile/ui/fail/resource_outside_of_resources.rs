@@ -1,0 +1,2 @@
+#[metaparticle::containerize(memory = "64Mi")]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(resources(disk = "1Gi"))]
+fn main() {}

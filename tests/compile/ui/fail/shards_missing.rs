@@ -1,0 +1,2 @@
+#[metaparticle::sharded(key = "/users/{id}/…", ports = [8080])]
+fn main() {}

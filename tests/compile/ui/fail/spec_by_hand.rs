@@ -1,0 +1,2 @@
+#[metaparticle::__spec(name = "web")]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(tag = "1.0+build")]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(name =)]
+fn main() {}

@@ -1,0 +1,6 @@
+mod web {
+    pub use metaparticle as platform;
+}
+
+#[web::platform::containerize(crate = crate::web::platform)]
+fn main() {}

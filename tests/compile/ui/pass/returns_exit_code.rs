@@ -1,0 +1,5 @@
+// exits with 7
+#[metaparticle::containerize]
+fn main() -> std::process::ExitCode {
+    std::process::ExitCode::from(7)
+}

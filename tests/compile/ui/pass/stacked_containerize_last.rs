@@ -1,0 +1,3 @@
+#[metaparticle::replicated(replicas = 4)]
+#[metaparticle::containerize(ports = [8080])]
+fn main() {}

@@ -1,0 +1,8 @@
+//! `#[tokio::main]` and the attributes in any order: the deployer never sees the runtime, `main` does.
+#[metaparticle::containerize(ports = [8080])]
+#[metaparticle::replicated(2)]
+#[tokio::main]
+async fn main() {
+    let here = tokio::runtime::Handle::try_current();
+    assert!(here.is_ok());
+}
