@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use toml::de::{DeTable, DeValue};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 /// The directories that were chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,9 +95,9 @@ impl Settings {
         let Ok(table) = DeTable::parse(content) else {
             return Self::default();
         };
-        let build = table.get_ref().get("build").map(|build| build.get_ref());
+        let build = table.get_ref().get("build").map(Spanned::get_ref);
         let path = |key: &str| {
-            let text = build.and_then(|build| build.get(key)).map(|v| v.get_ref());
+            let text = build.and_then(|build| build.get(key)).map(Spanned::get_ref);
             text.and_then(DeValue::as_str).map(|path| base.join(path))
         };
         Self {

@@ -56,13 +56,13 @@ pub fn app(mut draft: Draft, build: &Build, errors: &mut Errors) -> AppSpec {
 fn workload(draft: &mut Draft, errors: &mut Errors) -> Workload {
     let one = NonZeroU32::MIN;
     let Some(attribute) = draft.workload.clone() else {
-        return if draft.ports.is_empty() {
+        return if is_service(draft) {
+            Workload::Replicated { replicas: one }
+        } else {
             Workload::Job {
                 completions: one,
                 parallelism: one,
             }
-        } else {
-            Workload::Replicated { replicas: one }
         };
     };
     if draft.is_contradictory {
@@ -107,6 +107,14 @@ const WORKLOAD_KEYS: [Key; 5] = [
     Key::Completions,
     Key::Parallelism,
 ];
+
+/// Without an attribute that says so, a program that listens is a service, and any other a job. Who says `public` or
+/// `probes` means a service, too, and is told that its ports are missing.
+fn is_service(draft: &Draft) -> bool {
+    let said = |key| draft.places.contains_key(&key);
+    let ports = !draft.ports.is_empty() || draft.failed.contains(&Key::Ports);
+    ports || said(Key::Public) || said(Key::Probes)
+}
 
 /// Where a broken rule is reported: at the first of its keys that was said, else at the whole attribute.
 fn place(violation: &Violation, draft: &Draft) -> Span {

@@ -26,19 +26,15 @@ pub struct Main {
 impl Main {
     /// Takes the item if it is a function, and reports what is wrong with it.
     pub fn read(item: TokenStream, errors: &mut Errors) -> Option<Self> {
-        match syn::parse2::<Self>(item) {
-            Ok(main) => {
-                main.check(errors);
-                Some(main)
-            }
-            Err(_) => {
-                errors.at(
-                    Span::call_site(),
-                    "this attribute belongs on `fn main`, the entry of the program",
-                );
-                None
-            }
+        let main = syn::parse2::<Self>(item).ok();
+        match &main {
+            Some(main) => main.check(errors),
+            None => errors.at(
+                Span::call_site(),
+                "this attribute belongs on `fn main`, the entry of the program",
+            ),
         }
+        main
     }
 
     /// Whether rustc takes it as the entry of a program as it is.

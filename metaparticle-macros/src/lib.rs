@@ -10,6 +10,7 @@
 )]
 
 mod artifacts;
+mod assign;
 mod cargo_config;
 mod check;
 mod errors;

@@ -7,7 +7,7 @@ use syn::{Expr, ExprLit, Lit, spanned::Spanned};
 
 use crate::{
     errors::Errors,
-    parse::{Arg, Value},
+    parse::{Arg, Key, Value},
 };
 
 /// A value and its place.
@@ -30,6 +30,15 @@ pub struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
+    /// A key as written, with its value.
+    pub fn of(key: &Key, value: &'a Value, example: &'a str) -> Self {
+        Self {
+            span: key.span,
+            value,
+            example,
+        }
+    }
+
     /// A string, turned into `T`.
     pub fn text<T, E: Display>(
         &self,

@@ -78,6 +78,10 @@ impl Cargo {
     }
 
     /// Runs it, and expects success.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "success may be all that is asked for"
+    )]
     #[track_caller]
     pub fn succeed(self) -> Outcome {
         let outcome = self.run();

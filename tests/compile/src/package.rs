@@ -18,13 +18,13 @@ tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
 "#;
 
 /// What a manifest that is a workspace's root ends with.
-pub const ROOT: &str = r#"
+pub const ROOT: &str = "
 [workspace]
 
 [profile.dev]
 debug = 0
 incremental = false
-"#;
+";
 
 /// A user's package.
 #[derive(Debug)]

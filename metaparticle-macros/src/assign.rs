@@ -1,0 +1,202 @@
+//! Reads the value of each key into its place in the [`Draft`].
+
+use std::num::{NonZeroU16, NonZeroU32};
+
+use metaparticle_spec::{
+    EnvName, ImageRef, Key, Name, Namespace, OnExit, Port, Probe, Quantity, Repository, ShardKey,
+    SpecError, Tag,
+};
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::{Expr, Lit, spanned::Spanned};
+
+use crate::{
+    errors::Errors,
+    keys,
+    model::{Draft, said_twice},
+    parse::{Arg, Value},
+    value::{At, Field, literal, number},
+};
+
+impl Draft {
+    /// Reads a value into its place, and says where it was written.
+    pub fn assign(&mut self, key: Key, field: &Field<'_>, errors: &mut Errors) -> Option<Span> {
+        match key {
+            Key::Name => put(&mut self.name, field.text(errors, Name::parse)),
+            Key::Repository => put(&mut self.repository, field.text(errors, Repository::parse)),
+            Key::Tag => put(&mut self.tag, field.text(errors, Tag::parse)),
+            Key::Namespace => put(&mut self.namespace, field.text(errors, Namespace::parse)),
+            Key::Context => put(&mut self.context, field.text(errors, Ok::<_, SpecError>)),
+            Key::Ports => self.ports(field, errors),
+            Key::Public => flag(&mut self.public, field.flag(errors)),
+            Key::Env => self.env(field, errors),
+            Key::Resources => self.nested(keys::RESOURCES, field, errors),
+            Key::Cpu => put(&mut self.resources.cpu, field.text(errors, Quantity::parse)),
+            Key::Memory => put(
+                &mut self.resources.memory,
+                field.text(errors, Quantity::parse),
+            ),
+            Key::CpuLimit => put(
+                &mut self.resources.cpu_limit,
+                field.text(errors, Quantity::parse),
+            ),
+            Key::MemoryLimit => put(
+                &mut self.resources.memory_limit,
+                field.text(errors, Quantity::parse),
+            ),
+            Key::Probes => self.nested(keys::PROBES, field, errors),
+            Key::Readiness => put(&mut self.probes.readiness, field.text(errors, Probe::parse)),
+            Key::Liveness => put(&mut self.probes.liveness, field.text(errors, Probe::parse)),
+            Key::Startup => put(&mut self.probes.startup, field.text(errors, Probe::parse)),
+            Key::ProbePort => put(&mut self.probes.port, field.number(errors, port_number)),
+            Key::Base => put(&mut self.base, field.text(errors, ImageRef::parse)),
+            Key::OnExit => {
+                let read = field.text(errors, on_exit)?;
+                self.on_exit = read.value;
+                Some(read.span)
+            }
+            Key::Coordination => flag(&mut self.coordination, field.flag(errors)),
+            Key::Replicas => put(&mut self.replicas, field.number(errors, count(key))),
+            Key::Shards => put(&mut self.shards, field.number(errors, count(key))),
+            Key::ShardKey => put(&mut self.shard_key, field.text(errors, ShardKey::parse)),
+            Key::Completions => put(&mut self.completions, field.number(errors, count(key))),
+            Key::Parallelism => put(&mut self.parallelism, field.number(errors, count(key))),
+            other => unreachable!(
+                "`{}` is in the tables of keys and has a place",
+                other.as_str()
+            ),
+        }
+    }
+
+    /// `ports = [8080, "admin:9000"]`
+    fn ports(&mut self, field: &Field<'_>, errors: &mut Errors) -> Option<Span> {
+        let list = field.array(errors)?;
+        for element in list.value {
+            let port = port(element, errors);
+            if let Some(port) = port {
+                self.ports.push(port);
+                self.port_places.push(element.span());
+            }
+        }
+        Some(list.span)
+    }
+
+    /// `env(LOG = "info", "my.var" = "x")`
+    fn env(&mut self, field: &Field<'_>, errors: &mut Errors) -> Option<Span> {
+        let list = field.list(errors)?;
+        for arg in list.value {
+            let Arg::Keyed(key, value) = arg else {
+                errors.at(
+                    list.span,
+                    format!("expected variables: write `{}`", field.example),
+                );
+                continue;
+            };
+            let name = EnvName::parse(&*key.text).map_err(|e| syn::Error::new(key.span, e));
+            let example = match value {
+                Value::Is(number)
+                    if matches!(
+                        literal(number),
+                        Some(Lit::Int(_) | Lit::Bool(_) | Lit::Float(_))
+                    ) =>
+                {
+                    format!("{} = \"{}\"", key.text, number.to_token_stream())
+                }
+                _ => format!("{} = \"…\"", key.text),
+            };
+            let text = Field::of(key, value, &example).text(errors, Ok::<_, SpecError>);
+            let (Some(name), Some(text)) = (errors.take(name), text) else {
+                continue;
+            };
+            if self.env.contains_key(&name) {
+                errors.at(key.span, said_twice(&key.text));
+                continue;
+            }
+            self.env_places.insert(name.clone(), text.span);
+            self.env.insert(name, text.value);
+        }
+        Some(list.span)
+    }
+
+    /// `resources(…)`, `probes(…)`
+    fn nested(
+        &mut self,
+        known: &[keys::Known],
+        field: &Field<'_>,
+        errors: &mut Errors,
+    ) -> Option<Span> {
+        let list = field.list(errors)?;
+        for arg in list.value {
+            match arg {
+                Arg::Keyed(key, value) => match keys::find(&key.text, known) {
+                    Some(known) => self.set(known, &Field::of(key, value, known.1), errors),
+                    None => errors.at(key.span, keys::unknown_in_list(&key.text, known)),
+                },
+                Arg::Positional(value) => {
+                    errors.over(value, format!("a key is missing: write `{}`", known[0].1));
+                }
+            }
+        }
+        Some(list.span)
+    }
+}
+
+/// `8080` or `"admin:9000"`
+fn port(element: &Expr, errors: &mut Errors) -> Option<Port> {
+    if let Some(Lit::Str(text)) = literal(element) {
+        let port = Port::parse(text.value()).map_err(|e| syn::Error::new(text.span(), e));
+        return errors.take(port);
+    }
+    let port = number(element, errors, Port::from_number);
+    if port.is_none() {
+        errors.over(
+            element,
+            "expected a port: write `8080` or `\"admin:9000/tcp\"`",
+        );
+    }
+    port.flatten().map(|port| port.value)
+}
+
+fn put<T>(place: &mut Option<T>, read: Option<At<T>>) -> Option<Span> {
+    let At { value, span } = read?;
+    *place = Some(value);
+    Some(span)
+}
+
+fn flag(place: &mut bool, read: Option<At<bool>>) -> Option<Span> {
+    let At { value, span } = read?;
+    *place = value;
+    Some(span)
+}
+
+/// Kubernetes counts in 32 bits with a sign.
+fn count(key: Key) -> impl FnOnce(i128) -> Result<NonZeroU32, String> {
+    move |number| {
+        i32::try_from(number)
+            .ok()
+            .and_then(|number| u32::try_from(number).ok())
+            .and_then(NonZeroU32::new)
+            .ok_or_else(|| {
+                format!(
+                    "`{}` must be from 1 to {}, not {number}",
+                    key.as_str(),
+                    i32::MAX
+                )
+            })
+    }
+}
+
+fn port_number(number: i128) -> Result<NonZeroU16, SpecError> {
+    Port::from_number(number).map(|port| port.number)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every parser")]
+fn on_exit(text: String) -> Result<OnExit, String> {
+    match &*text {
+        "detach" => Ok(OnExit::Detach),
+        "delete" => Ok(OnExit::Delete),
+        _ => Err(format!(
+            "`on_exit` must be \"detach\" or \"delete\", not \"{text}\""
+        )),
+    }
+}

@@ -1,0 +1,2 @@
+#[metaparticle::job(completions = 2, parallelism = 4)]
+fn main() {}

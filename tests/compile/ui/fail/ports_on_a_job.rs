@@ -1,0 +1,2 @@
+#[metaparticle::job(ports = [8080])]
+fn main() {}

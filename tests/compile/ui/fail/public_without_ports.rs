@@ -1,0 +1,2 @@
+#[metaparticle::containerize(public)]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::sharded(shards = 3, key = "/users/{id}/…")]
+fn main() {}
