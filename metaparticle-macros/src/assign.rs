@@ -15,7 +15,7 @@ use crate::{
     keys,
     model::{Draft, said_twice},
     parse::{Arg, Value},
-    value::{At, Field, literal, number},
+    value::{At, Field, integer, literal},
 };
 
 impl Draft {
@@ -143,18 +143,16 @@ impl Draft {
 
 /// `8080` or `"admin:9000"`
 fn port(element: &Expr, errors: &mut Errors) -> Option<Port> {
-    if let Some(Lit::Str(text)) = literal(element) {
-        let port = Port::parse(text.value()).map_err(|e| syn::Error::new(text.span(), e));
-        return errors.take(port);
-    }
-    let port = number(element, errors, Port::from_number);
-    if port.is_none() {
-        errors.over(
-            element,
-            "expected a port: write `8080` or `\"admin:9000/tcp\"`",
-        );
-    }
-    port.flatten().map(|port| port.value)
+    let port = match (literal(element), integer(element)) {
+        (Some(Lit::Str(text)), _) => Port::parse(text.value()),
+        (_, Some(number)) => Port::from_number(number),
+        _ => {
+            let message = "expected a port: write `8080` or `\"admin:9000/tcp\"`";
+            errors.over(element, message);
+            return None;
+        }
+    };
+    errors.take(port.map_err(|e| syn::Error::new_spanned(element, e)))
 }
 
 fn put<T>(place: &mut Option<T>, read: Option<At<T>>) -> Option<Span> {

@@ -31,25 +31,25 @@ use proc_macro::TokenStream;
 #[allow(missing_docs, reason = "documented at the re-export")]
 #[proc_macro_attribute]
 pub fn containerize(args: TokenStream, item: TokenStream) -> TokenStream {
-    stack::push("containerize", args.into(), item.into()).into()
+    stack::push("containerize", &args.into(), item.into()).into()
 }
 
 #[allow(missing_docs, reason = "documented at the re-export")]
 #[proc_macro_attribute]
 pub fn replicated(args: TokenStream, item: TokenStream) -> TokenStream {
-    stack::push("replicated", args.into(), item.into()).into()
+    stack::push("replicated", &args.into(), item.into()).into()
 }
 
 #[allow(missing_docs, reason = "documented at the re-export")]
 #[proc_macro_attribute]
 pub fn sharded(args: TokenStream, item: TokenStream) -> TokenStream {
-    stack::push("sharded", args.into(), item.into()).into()
+    stack::push("sharded", &args.into(), item.into()).into()
 }
 
 #[allow(missing_docs, reason = "documented at the re-export")]
 #[proc_macro_attribute]
 pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
-    stack::push("job", args.into(), item.into()).into()
+    stack::push("job", &args.into(), item.into()).into()
 }
 
 #[doc(hidden)]

@@ -64,25 +64,22 @@ pub fn split(tokens: TokenStream) -> Vec<TokenStream> {
 
 /// Parses the content of the trailing attribute, which only [`crate::stack`] writes.
 pub fn stack(tokens: TokenStream, errors: &mut Errors) -> Vec<Attribute> {
-    split(tokens)
-        .into_iter()
-        .filter_map(|entry| {
-            let mut entry = entry.into_iter();
-            match (entry.next(), entry.next()) {
-                (Some(TokenTree::Ident(name)), Some(TokenTree::Group(group))) => Some(Attribute {
-                    name,
-                    args: args(group.stream(), errors),
-                }),
-                _ => {
-                    errors.at(
-                        Span::call_site(),
-                        "this attribute is written by #[containerize], #[replicated], #[sharded] and #[job]; use those",
-                    );
-                    None
-                }
-            }
-        })
-        .collect()
+    let mut attributes = Vec::new();
+    for entry in split(tokens) {
+        let mut entry = entry.into_iter();
+        if let (Some(TokenTree::Ident(name)), Some(TokenTree::Group(group))) =
+            (entry.next(), entry.next())
+        {
+            let args = args(group.stream(), errors);
+            attributes.push(Attribute { name, args });
+        } else {
+            errors.at(
+                Span::call_site(),
+                "this attribute is written by #[containerize], #[replicated], #[sharded] and #[job]; use those",
+            );
+        }
+    }
+    attributes
 }
 
 fn args(tokens: TokenStream, errors: &mut Errors) -> Vec<Arg> {

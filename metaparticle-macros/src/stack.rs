@@ -13,25 +13,28 @@ use crate::parse;
 const TRAILING: &str = "__spec";
 
 /// Moves one attribute into the trailing one of `item`, which is made if it is not there yet.
-pub fn push(attribute: &str, args: TokenStream, item: TokenStream) -> TokenStream {
+pub fn push(attribute: &str, args: &TokenStream, item: TokenStream) -> TokenStream {
     let Item { mut outer, rest } = Item::split(item);
-    let root = crate_path(&args);
+    let root = crate_path(args);
     // The span of the whole attribute: where its absent keys are reported.
     let name = Ident::new(attribute, Span::call_site());
-    let (path, earlier) = match outer.pop_if(|attr| Trailing::is(attr)) {
+    let (path, earlier) = match outer.pop_if(Trailing::is) {
         Some(attr) => {
             let Trailing { path, entries } = Trailing::of(attr);
-            (root.map_or(path, trailing_path), quote!(#entries,))
+            (
+                root.map_or(path, |root| trailing_path(&root)),
+                quote!(#entries,),
+            )
         }
         None => (
-            trailing_path(root.unwrap_or_else(|| quote!(::metaparticle))),
+            trailing_path(&root.unwrap_or_else(|| quote!(::metaparticle))),
             TokenStream::new(),
         ),
     };
     quote!(#(#outer)* #[#path(#earlier #name(#args))] #rest)
 }
 
-fn trailing_path(root: TokenStream) -> TokenStream {
+fn trailing_path(root: &TokenStream) -> TokenStream {
     let name = Ident::new(TRAILING, Span::call_site());
     quote!(#root::#name)
 }

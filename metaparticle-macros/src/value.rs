@@ -64,13 +64,18 @@ impl<'a> Field<'a> {
         errors: &mut Errors,
         parse: impl FnOnce(i128) -> Result<T, E>,
     ) -> Option<At<T>> {
-        let Value::Is(expr) = self.value else {
+        let written = match self.value {
+            Value::Is(expr) => integer(expr).map(|number| (expr, number)),
+            Value::Flag | Value::List(..) => None,
+        };
+        let Some((expr, number)) = written else {
             self.wrong(errors, "a whole number");
             return None;
         };
-        number(expr, errors, parse).unwrap_or_else(|| {
-            self.wrong(errors, "a whole number");
-            None
+        let value = parse(number).map_err(|e| syn::Error::new_spanned(expr, e));
+        Some(At {
+            value: errors.take(value)?,
+            span: expr.span(),
         })
     }
 
@@ -132,12 +137,8 @@ impl<'a> Field<'a> {
     }
 }
 
-/// A whole number with its sign, turned into `T`; `None` if it is not a number at all.
-pub fn number<T, E: Display>(
-    expr: &Expr,
-    errors: &mut Errors,
-    parse: impl FnOnce(i128) -> Result<T, E>,
-) -> Option<Option<At<T>>> {
+/// The whole number with its sign that an expression is.
+pub fn integer(expr: &Expr) -> Option<i128> {
     let (digits, sign) = match bare(expr) {
         Expr::Unary(unary) if matches!(unary.op, syn::UnOp::Neg(_)) => (&*unary.expr, -1),
         expr => (expr, 1),
@@ -146,12 +147,8 @@ pub fn number<T, E: Display>(
         return None;
     };
     // What does not even fit here is far outside of every range.
-    let value = digits.base10_parse::<i128>().unwrap_or(i128::MAX);
-    let value = parse(value.saturating_mul(sign)).map_err(|e| syn::Error::new_spanned(expr, e));
-    Some(errors.take(value).map(|value| At {
-        value,
-        span: expr.span(),
-    }))
+    let number = digits.base10_parse::<i128>().unwrap_or(i128::MAX);
+    Some(number.saturating_mul(sign))
 }
 
 /// The literal that an expression is.

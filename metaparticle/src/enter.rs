@@ -47,7 +47,8 @@ mod host {
         match env::var_os("METAPARTICLE_ROLE") {
             Some(role) if is_known(&role) => {}
             Some(role) => refuse(&format!(
-                "METAPARTICLE_ROLE is {role:?}; use one of {}, or unset it to deploy",
+                "METAPARTICLE_ROLE is `{}`: use one of {}, or unset it to deploy",
+                role.display(),
                 ROLES.join(", ")
             )),
             None => deploy(embedded),
@@ -95,8 +96,14 @@ mod host {
             .any(|window| window == marker)
     }
 
-    const fn reversed<const N: usize>(mut bytes: [u8; N]) -> [u8; N] {
-        bytes.reverse();
-        bytes
+    /// `reverse` is const from Rust 1.90 on.
+    const fn reversed<const N: usize>(bytes: [u8; N]) -> [u8; N] {
+        let mut reversed = bytes;
+        let mut index = 0;
+        while index < N {
+            reversed[index] = bytes[N - 1 - index];
+            index += 1;
+        }
+        reversed
     }
 }
