@@ -1,0 +1,19 @@
+//! From applied workloads to ready pods: [`wait`] follows a rollout, [`judge`] says how it stands, [`Diagnosis`] why it
+//! failed.
+//!
+//! Decisions are pure ([`judge`], [`overdue`]); the driver only feeds them what it watches, keeps the time, and fetches
+//! evidence (last log lines) for a diagnosis.
+
+mod cause;
+mod drive;
+mod evidence;
+mod failure;
+mod judge;
+mod pods;
+mod seen;
+
+pub use cause::{Cause, Diagnosis, Ended, Probed, Refusal};
+pub use drive::{Outcome, wait};
+pub use failure::Failure;
+pub use judge::{Progress, State, Suspicion, Verdict, judge, overdue};
+pub use seen::{Seen, Workload};
