@@ -10,8 +10,12 @@ use metaparticle_spec::Embedded;
 pub mod apply;
 pub mod cluster;
 pub mod command;
+pub mod forward;
+pub mod logs;
+mod mirror;
 mod proxy;
 pub mod report;
+pub mod rollout;
 pub mod target;
 
 /// How a command ended.

@@ -1,6 +1,6 @@
 //! [`Event`]: everything that a deployment tells, in the form in which machines read it (`--output json`).
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// One thing that happened. In JSON: an object whose `event` is the variant's name in kebab case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -74,8 +74,9 @@ pub enum Event {
     Log {
         /// Name of the pod.
         pod: String,
-        /// The line, without its end.
-        line: String,
+        /// The line, without its end. In JSON, what is not UTF-8 is replaced.
+        #[serde(serialize_with = "lossy")]
+        line: Vec<u8>,
     },
     /// The command did what it was asked for.
     Done {
@@ -163,6 +164,10 @@ impl Event {
             message: message.into(),
         }
     }
+}
+
+fn lossy<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&String::from_utf8_lossy(bytes))
 }
 
 #[cfg(test)]

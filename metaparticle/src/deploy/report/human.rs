@@ -40,7 +40,7 @@ impl Human {
                 state,
                 message,
             } => self.progress(subject, *state, message),
-            Event::Log { pod, line } => self.say(Stream::Out, &log_line(pod, line)),
+            Event::Log { pod, line } => self.say(Stream::Out, log_line(pod, line)),
             event => {
                 if let Some(line) = line(event) {
                     self.say(Stream::Err, &line);
@@ -90,12 +90,13 @@ impl Human {
     }
 
     /// Writes one line above the spinners.
-    fn say(&self, stream: Stream, line: &str) {
+    fn say(&self, stream: Stream, line: impl AsRef<[u8]>) {
         let write = || {
             // Nobody may read any more; that is no reason to stop.
+            let line = [line.as_ref(), b"\n"].concat();
             let _ = match stream {
-                Stream::Out => writeln!(io::stdout().lock(), "{line}"),
-                Stream::Err => writeln!(io::stderr().lock(), "{line}"),
+                Stream::Out => io::stdout().lock().write_all(&line),
+                Stream::Err => io::stderr().lock().write_all(&line),
             };
         };
         match &self.progress {
@@ -160,8 +161,9 @@ fn line(event: &Event) -> Option<String> {
     })
 }
 
-fn log_line(pod: &str, line: &str) -> String {
-    format!("{} {line}", style(format!("{pod} |")).fg(color(pod)))
+fn log_line(pod: &str, line: &[u8]) -> Vec<u8> {
+    let prefix = format!("{} ", style(format!("{pod} |")).fg(color(pod)));
+    [prefix.as_bytes(), line].concat()
 }
 
 /// The same pod has the same colour in every run.
