@@ -100,7 +100,8 @@ impl Module {
         ] {
             fs::write(source.join(name), text).map_err(file("write", source.join(name)))?;
         }
-        let new = folder.join("new");
+        // The build of a killed run may still be writing under another name.
+        let new = folder.join(format!("new-{}", std::process::id()));
         let mut go = Command::new("go");
         go.args(["build", "-mod=readonly"])
             .args(self.flags())
@@ -113,6 +114,12 @@ impl Module {
             .env("GOWORK", "off");
         command::output(&mut go)?;
         fs::rename(&new, &program).map_err(file("write", &program))?;
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("new-") {
+                // Left by a killed run; a leftover does no harm but take room.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         Ok(program)
     }
 

@@ -36,14 +36,12 @@ pub(super) fn remove(state: Option<&State>) -> Result<(), Error> {
     failures.extend(cgroups::remove());
     failures.extend(remove_paths(&sockets, &state.before));
     let unrestored = settings::restore(&state.settings);
-    let (own, others): (Vec<_>, Vec<_>) =
-        left(&state.before).into_iter().partition(machine::is_ours);
-    for other in others {
+    for other in others(&state.before) {
         terminal::step(&format!(
             "new on this machine since `up`, but not the cluster's: {other}"
         ));
     }
-    let mut own: Vec<_> = own.iter().map(ToString::to_string).collect();
+    let mut own: Vec<_> = own().map(|trace| trace.to_string()).collect();
     own.extend(unrestored.iter().map(ToString::to_string));
     if !own.is_empty() {
         // What matters is what is left; these tell why.
@@ -58,16 +56,22 @@ pub(super) fn remove(state: Option<&State>) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is the cluster's, its own folders aside, and what the machine did not
-/// have before.
-fn left(before: &BTreeSet<Trace>) -> Vec<Trace> {
-    let is_own_folder =
-        |trace: &Trace| trace.kind == Kind::Path && [HOME, RUN].contains(&trace.name.as_str());
-    machine::everything()
+/// What of the cluster's is left, its own folders aside.
+fn own() -> impl Iterator<Item = Trace> {
+    let folders = [HOME, RUN].map(|folder| Trace::new(Kind::Path, folder));
+    let own = machine::everything().into_iter().filter(machine::is_ours);
+    own.filter(move |trace| !folders.contains(trace))
+}
+
+/// What is not known to be the cluster's, but was not there before it.
+fn others(before: &BTreeSet<Trace>) -> Vec<Trace> {
+    if before.is_empty() {
+        return Vec::new();
+    }
+    let new = machine::comparable()
         .into_iter()
-        .filter(|trace| !is_own_folder(trace))
-        .filter(|trace| machine::is_ours(trace) || (!before.is_empty() && !before.contains(trace)))
-        .collect()
+        .filter(|trace| !before.contains(trace));
+    new.filter(|trace| !machine::is_ours(trace)).collect()
 }
 
 /// Those who start others first: kubelets, then the runtimes, then the pods

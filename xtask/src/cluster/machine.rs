@@ -58,6 +58,16 @@ impl std::fmt::Display for Trace {
     }
 }
 
+/// What of [`everything`] is worth a comparison of before and after: all but
+/// what other programs make at any time, and what the cluster's name is on.
+pub(super) fn comparable() -> BTreeSet<Trace> {
+    let is_steady = |kind| !matches!(kind, Kind::Process | Kind::Mount | Kind::Cgroup);
+    everything()
+        .into_iter()
+        .filter(|trace| is_steady(trace.kind))
+        .collect()
+}
+
 /// Everything on the machine of these kinds. Of processes only the cluster's:
 /// others come and go.
 pub(super) fn everything() -> BTreeSet<Trace> {
@@ -167,6 +177,9 @@ pub(super) const FOREIGN_FOLDERS: [&str; 8] = [
     "/etc/cni",
 ];
 
+/// Those in which single files may be the cluster's.
+const SHARED_FOLDERS: [&str; 2] = ["/var/lib/cni/results", "/var/log/containers"];
+
 fn is_below_own_folder(path: &Path) -> bool {
     path.starts_with(HOME) || path.starts_with(RUN)
 }
@@ -245,9 +258,30 @@ fn tables() -> Vec<(Kind, String)> {
         .collect()
 }
 
-fn parse_nft(text: &str) -> Vec<(Kind, String)> {
+/// The chains that drop what is forwarded unless a rule of theirs lets it pass.
+pub(super) fn closed_chains() -> Vec<String> {
+    let listing = command::run("nft", ["-j", "list", "chains"]).unwrap_or_default();
+    parse_closed_chains(&listing)
+}
+
+fn parse_closed_chains(text: &str) -> Vec<String> {
+    let items = nft_items(text);
+    let chains = items.iter().map(|item| &item["chain"]);
+    let closed = chains.filter(|chain| chain["hook"] == "forward" && chain["policy"] == "drop");
+    closed
+        .map(|chain| {
+            format!("{} {} {}", chain["family"], chain["table"], chain["name"]).replace('"', "")
+        })
+        .collect()
+}
+
+fn nft_items(text: &str) -> Vec<serde_json::Value> {
     let listing: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    let items = listing["nftables"].as_array().cloned().unwrap_or_default();
+    listing["nftables"].as_array().cloned().unwrap_or_default()
+}
+
+fn parse_nft(text: &str) -> Vec<(Kind, String)> {
+    let items = nft_items(text);
     let word =
         |item: &serde_json::Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
     let name = |item: &serde_json::Value| {
@@ -265,33 +299,19 @@ fn parse_nft(text: &str) -> Vec<(Kind, String)> {
     items.iter().filter_map(name).collect()
 }
 
-/// The cluster's folders, and all that is in folders which its programs share
-/// with others of their kind.
+/// The cluster's folders, those that its programs share with others of their
+/// kind, and what is in these.
 fn paths() -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    all.extend(
-        [HOME, RUN]
-            .iter()
-            .map(PathBuf::from)
-            .filter(|path| path.exists()),
-    );
-    let mut open: Vec<_> = FOREIGN_FOLDERS.iter().map(PathBuf::from).collect();
-    while let Some(path) = open.pop() {
-        let Ok(about) = path.symlink_metadata() else {
-            continue;
-        };
-        if about.is_dir() {
-            open.extend(
-                fs::read_dir(&path)
-                    .into_iter()
-                    .flatten()
-                    .flatten()
-                    .map(|entry| entry.path()),
-            );
-        }
-        all.push(path);
-    }
-    all
+    let folders = [HOME, RUN]
+        .into_iter()
+        .chain(FOREIGN_FOLDERS)
+        .map(PathBuf::from);
+    let shared = SHARED_FOLDERS.iter().flat_map(fs::read_dir);
+    let files = shared.flatten().flatten().map(|entry| entry.path());
+    folders
+        .filter(|folder| folder.exists())
+        .chain(files)
+        .collect()
 }
 
 /// A link into the cluster's folders, or a note of the container network about
@@ -331,6 +351,15 @@ mod tests {
             (Kind::Chain, "ip nat KUBE-MARK".to_owned()),
         ];
         assert_eq!(parse_nft(text), expected);
+    }
+
+    #[test]
+    fn chain_that_drops_what_is_forwarded_is_found() {
+        let text = r#"{"nftables": [
+            {"chain": {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}},
+            {"chain": {"family": "ip", "table": "filter", "name": "INPUT", "hook": "input", "policy": "drop"}},
+            {"chain": {"family": "ip", "table": "other", "name": "FORWARD", "hook": "forward", "policy": "accept"}}]}"#;
+        assert_eq!(parse_closed_chains(text), ["ip filter FORWARD"]);
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub(crate) enum Action {
 /// When it cannot be done; the cluster may be half up or half down then, and
 /// the same command can be run again.
 pub(crate) fn run(action: &Action) -> Result<(), Error> {
-    if let Some(other) = std::env::var_os(OTHER_CLUSTER)
+    if let Some(other) = std::env::var_os(OTHER_CLUSTER).filter(|other| !other.is_empty())
         && !matches!(action, Action::Traces)
     {
         say_other(&other, action);

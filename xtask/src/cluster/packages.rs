@@ -3,13 +3,16 @@
 //! because its archive keeps the last one only. Sums are checked by apt.
 
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use super::error::Error;
+use crate::clock::uptime;
 use crate::command;
 use crate::terminal;
 
-/// A package, the upstream version that the cluster was tried with (none where
-/// any will do), and a program or file of it that is needed.
+/// A package and the upstream version that the cluster was tried with (none
+/// where any will do).
 struct Package {
     name: &'static str,
     version: Option<&'static str>,
@@ -54,12 +57,14 @@ pub(super) fn install() -> Result<(), Error> {
         return Ok(());
     }
     terminal::step(&format!("installing from Debian: {}", wanted.join(" ")));
-    // An earlier installation may have been killed half-way.
-    command::run("dpkg", ["--configure", "-a"])?;
     apt(&["update"])?;
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
     arguments.extend(wanted.iter().map(String::as_str));
-    apt(&arguments)?;
+    if apt(&arguments).is_err() {
+        // An earlier installation may have been killed half-way.
+        command::run("dpkg", ["--configure", "-a"])?;
+        apt(&arguments)?;
+    }
     match missing().as_slice() {
         [] => Ok(()),
         left => Err(Error::Missing(
@@ -123,16 +128,27 @@ fn parse(line: &str) -> Option<(&str, &str)> {
 }
 
 /// Runs apt-get where no service manager is seen, so that the services in
-/// these packages are not started.
+/// these packages are not started. Waits while another apt-get is at work, that
+/// of a killed run for example.
 fn apt(arguments: &[&str]) -> Result<(), Error> {
     let script = "test ! -d /run/systemd/system || mount -t tmpfs none /run/systemd; \
-                  exec apt-get -o DPkg::Lock::Timeout=300 --quiet \"$@\"";
+                  exec apt-get --quiet \"$@\"";
     let mut command = Command::new("unshare");
     command
         .args(["--mount", "sh", "-c", script, "apt-get"])
         .args(arguments);
-    command::output(command.env("DEBIAN_FRONTEND", "noninteractive"))?;
-    Ok(())
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    let limit = uptime() + Duration::from_secs(300);
+    loop {
+        match command::output(&mut command) {
+            Err(command::Error::Failed { output, .. })
+                if output.contains("Could not get lock") && uptime() < limit =>
+            {
+                sleep(Duration::from_secs(1));
+            }
+            result => return Ok(result.map(drop)?),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,6 @@ pub(super) fn check() -> Result<(), Error> {
         missing.extend(missing_go());
     }
     missing.extend(packages::obstacle());
-    missing.extend(little_memory());
     fail_if_any(missing)
 }
 
@@ -47,13 +46,13 @@ pub(super) fn check_root() -> Result<(), Error> {
     fail_if_any(Vec::from_iter(missing_root()))
 }
 
-/// Asks for what another program may hold: ports, addresses, tables. To be
-/// asked when no cluster of ours runs.
+/// Asks for what other programs may have taken: ports, addresses, tables, memory.
+/// To be asked when no cluster of ours runs.
 ///
 /// # Errors
 /// [`Error::Missing`] with everything that is taken.
 pub(super) fn check_free(nodes: u8) -> Result<(), Error> {
-    let mut taken = Vec::new();
+    let mut taken = Vec::from_iter(little_memory());
     let kubelets = Node::all(nodes)
         .skip(1)
         .map(|node| (node.health_port(), "a kubelet's health"));
@@ -73,6 +72,12 @@ pub(super) fn check_free(nodes: u8) -> Result<(), Error> {
         taken.push(format!(
             "nft table `{}`: another Kubernetes node runs here",
             trace.name
+        ));
+    }
+    for chain in machine::closed_chains() {
+        taken.push(format!(
+            "forwarding between pods: nft chain `{chain}` drops it (Docker does that; \
+             `iptables --policy FORWARD ACCEPT` opens it)"
         ));
     }
     let addresses = command::run("ip", ["-4", "route", "show", "table", "all"])?;

@@ -45,7 +45,7 @@ pub(super) fn up(nodes: u8) -> Result<(), Error> {
     let mut state = State {
         nodes,
         settings: settings::now(),
-        before: machine::everything(),
+        before: machine::comparable(),
         ..State::default()
     };
     state.save()?;

@@ -54,7 +54,8 @@ pub(super) fn answers(address: &str, path: &str) -> bool {
         let address: SocketAddr = address.parse().map_err(std::io::Error::other)?;
         let mut stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_read_timeout(Some(limit))?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+        let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
         let mut start = [0; 12];
         stream.read_exact(&mut start)?;
         Ok(start.starts_with(b"HTTP/1.") && start.ends_with(b" 200"))
@@ -64,6 +65,7 @@ pub(super) fn answers(address: &str, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
     use std::net::TcpListener;
 
     use super::*;
@@ -75,7 +77,8 @@ mod tests {
             let address = server.local_addr().unwrap().to_string();
             let thread = std::thread::spawn(move || {
                 let (mut stream, _) = server.accept().unwrap();
-                let _ = stream.read(&mut [0; 512]).unwrap();
+                let request = BufReader::new(&stream).lines().map(Result::unwrap);
+                assert!(request.into_iter().any(|line| line.is_empty()));
                 write!(stream, "HTTP/1.0 {status}\r\n\r\n").unwrap();
             });
             assert_eq!(answers(&address, "/"), expected);
@@ -84,11 +87,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_there_is_no_answer() {
-        let free = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        assert!(!answers(&free.to_string(), "/"));
+    fn closed_connection_is_no_answer() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap().to_string();
+        let thread = std::thread::spawn(move || drop(server.accept().unwrap()));
+        assert!(!answers(&address, "/"));
+        thread.join().unwrap();
     }
 }
