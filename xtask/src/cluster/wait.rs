@@ -79,7 +79,8 @@ mod tests {
                 let (mut stream, _) = server.accept().unwrap();
                 let request = BufReader::new(&stream).lines().map(Result::unwrap);
                 assert!(request.into_iter().any(|line| line.is_empty()));
-                write!(stream, "HTTP/1.0 {status}\r\n\r\n").unwrap();
+                let answer = format!("HTTP/1.0 {status}\r\n\r\n");
+                stream.write_all(answer.as_bytes()).unwrap();
             });
             assert_eq!(answers(&address, "/"), expected);
             thread.join().unwrap();
