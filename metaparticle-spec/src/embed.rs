@@ -140,3 +140,93 @@ impl Embedded {
         Err(unreadable)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Name, sample};
+
+    fn sample(name: &str) -> Embedded {
+        let name = Name::parse(name).unwrap();
+        Embedded {
+            spec: AppSpec {
+                name,
+                ..sample::app()
+            },
+            build: sample::build(),
+            artifacts: vec![Artifact {
+                path: "a".to_owned(),
+                text: "ä\n".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_record_reads_back_and_ignores_what_follows() {
+        let mut bytes = sample("a").encode();
+        bytes.extend(b"rest");
+        assert_eq!(Embedded::decode(&bytes).unwrap(), sample("a"));
+    }
+
+    #[test]
+    fn a_cut_record_is_refused_wherever_it_is_cut() {
+        let bytes = sample("a").encode();
+        for end in 0..bytes.len() {
+            let error = Embedded::decode(&bytes[..end]).unwrap_err();
+            let expected = match end {
+                0..24 => matches!(error, EmbedError::Absent),
+                _ => matches!(error, EmbedError::Truncated { .. }),
+            };
+            assert!(expected, "{end}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_first_valid_record_is_found_behind_bogus_ones() {
+        let mut binary = b"\x7fELF\0\0metaparticle-embedded".to_vec();
+        binary.extend(Embedded::MAGIC); // this crate's constant
+        binary.extend(Embedded::MAGIC); // directly before another
+        binary.extend(u64::MAX.to_le_bytes());
+        binary.extend(Embedded::MAGIC);
+        binary.extend(4u64.to_le_bytes());
+        binary.extend(b"{\"x\"");
+        binary.extend(sample("first").encode());
+        binary.extend(sample("second").encode());
+        binary.extend(&sample("cut").encode()[..40]);
+        assert_eq!(Embedded::find(&binary).unwrap(), sample("first"));
+    }
+
+    #[test]
+    fn a_binary_without_a_record_says_so() {
+        let mut binary = vec![0; 1000];
+        binary.extend(Embedded::MAGIC);
+        assert!(matches!(Embedded::find(&binary), Err(EmbedError::Absent)));
+        assert!(matches!(Embedded::find(b""), Err(EmbedError::Absent)));
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_told_from_none() {
+        let json = String::from_utf8(sample("a").encode()[32..].to_vec()).unwrap();
+        let newer = json.replace("\"public\"", "\"new_key\"");
+        let mut binary = Embedded::MAGIC.to_vec();
+        binary.extend((newer.len() as u64).to_le_bytes());
+        binary.extend(newer.bytes());
+        assert!(matches!(
+            Embedded::find(&binary),
+            Err(EmbedError::Content(_))
+        ));
+    }
+
+    #[test]
+    fn cargo_is_told_package_target_and_features() {
+        let mut build = sample("a").build;
+        let args = "--package p@0.1.0 --bin b --no-default-features --features default,x/y";
+        assert_eq!(build.cargo_args().join(" "), args);
+        build.features.clear();
+        build.example = true;
+        assert_eq!(
+            build.cargo_args().join(" "),
+            "--package p@0.1.0 --example b --no-default-features"
+        );
+    }
+}

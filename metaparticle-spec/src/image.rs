@@ -23,14 +23,15 @@ impl Repository {
     /// Checks and takes a repository.
     ///
     /// # Errors
-    /// [`SpecError::Repository`] if it is not a lower-case path, or carries a tag or digest.
+    /// [`SpecError::Repository`] if it is not a lower-case path, carries a tag or digest, or is so long (191 characters)
+    /// that with a name it exceeds the 255 of registries.
     pub fn parse(text: impl Into<String>) -> Result<Self, SpecError> {
         let text = text.into();
         let mut parts = text.split('/').peekable();
         if parts.peek().is_some_and(|first| is_host(first)) {
             parts.next();
         }
-        let valid = !text.is_empty() && text.len() <= 200 && parts.all(is_path_component);
+        let valid = !text.is_empty() && text.len() <= 191 && parts.all(is_path_component);
         if valid {
             Ok(Self(text))
         } else {
@@ -57,20 +58,6 @@ impl Tag {
         } else {
             Err(SpecError::Tag(text))
         }
-    }
-
-    /// The tag that a package's version gives: `+` is written as `_`, and at most 128 characters are kept.
-    ///
-    /// # Errors
-    /// [`SpecError::Tag`] if even so it is not a tag, which no version of cargo is.
-    pub fn from_version(version: &str) -> Result<Self, SpecError> {
-        Self::parse(
-            version
-                .chars()
-                .take(128)
-                .collect::<String>()
-                .replace('+', "_"),
-        )
     }
 
     /// The tag as text.
@@ -126,16 +113,31 @@ impl ImageRef {
 
 /// The first component is a host if it has a dot or port, or is `localhost` (the rule of docker's references).
 fn is_host(component: &str) -> bool {
-    let (host, port) = component
-        .rsplit_once(':')
-        .map_or((component, None), |(host, port)| (host, Some(port)));
-    let looks = host.contains('.') || port.is_some() || host == "localhost";
-    looks
-        && !host.is_empty()
-        && host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'[' | b']' | b':'))
-        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+    let (host, port) = match component.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (component, None),
+    };
+    let is_port = |port: &str| {
+        port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    if !port.is_none_or(is_port) {
+        return false;
+    }
+    if let Some(address) = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    (host.contains('.') || port.is_some() || host == "localhost") && host.split('.').all(is_label)
 }
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`, of the OCI distribution specification.
@@ -160,3 +162,127 @@ fn is_tag(text: &str) -> bool {
 }
 
 checked_text!(Repository, Tag, ImageRef);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repositories_with_and_without_host_are_taken() {
+        for text in [
+            "team",
+            "team/sub",
+            "registry.example.com",
+            "registry.example.com/team",
+            "Registry.Example.com/team",
+            "127.0.0.1:5000/demo",
+            "localhost/demo",
+            "localhost:5000",
+            "[::1]:5000/demo",
+            "[::1]/demo",
+            "a/b-c/d__e/f.g/h--i",
+        ] {
+            assert_eq!(Repository::parse(text).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_repository_is_refused() {
+        for text in [
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            "Team",
+            "a/B",
+            "a:tag",
+            "a/b:tag",
+            "a@sha256:0",
+            "a b",
+            "a..b",
+            "a/-b",
+            "a/b-",
+            "a/b___c",
+            "a/b._c",
+            "host.:5000/a",
+            "-h.com/a",
+            "h.com:0/a",
+            "h.com:+1/a",
+            "h.com:99999/a",
+            "[::g]/a",
+            "https://h.com/a",
+            "a\nb",
+            &"a".repeat(192),
+        ] {
+            assert_eq!(
+                Repository::parse(text),
+                Err(SpecError::Repository(text.to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn tags_are_those_of_the_distribution_specification() {
+        for text in ["v1", "1.0.0-rc.1", "_x", "A", &"a".repeat(128)] {
+            assert_eq!(Tag::parse(text).unwrap().as_str(), text);
+        }
+        for text in [
+            "",
+            ".a",
+            "-a",
+            "a+b",
+            "a b",
+            "a/b",
+            "a:b",
+            "ä",
+            &"a".repeat(129),
+        ] {
+            assert_eq!(Tag::parse(text), Err(SpecError::Tag(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn images_may_carry_tag_and_digest() {
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        for text in [
+            "scratch".to_owned(),
+            "debian:12".to_owned(),
+            "localhost:5000/a".to_owned(),
+            format!("gcr.io/distroless/static@{digest}"),
+            format!("h.com:5000/a/b:v1@{digest}"),
+        ] {
+            assert_eq!(ImageRef::parse(text.clone()).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused() {
+        let short = format!("a@sha256:{}", "0a".repeat(31));
+        let upper = format!("a@sha256:{}", "0A".repeat(32));
+        for text in [
+            "",
+            "a:",
+            "a:b:c",
+            "a@",
+            "a@md5:00",
+            "A",
+            "a b",
+            "scratch AS x",
+            "a\nRUN x",
+            &short,
+            &upper,
+        ] {
+            assert_eq!(
+                ImageRef::parse(text),
+                Err(SpecError::Image(text.to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_bare_word_is_the_empty_image() {
+        assert!(ImageRef::parse("scratch").unwrap().is_scratch());
+        assert!(!ImageRef::parse("team/scratch").unwrap().is_scratch());
+    }
+}

@@ -9,17 +9,22 @@ pub mod check;
 pub mod embed;
 pub mod error;
 pub mod image;
+pub mod key;
 pub mod name;
 pub mod port;
 pub mod render;
 pub mod resources;
 pub mod workload;
 
+#[cfg(test)]
+mod sample;
+
 pub use app::{AppSpec, OnExit};
-pub use check::{Key, Violation};
+pub use check::Violation;
 pub use embed::{Build, EmbedError, Embedded};
 pub use error::SpecError;
 pub use image::{ImageRef, Repository, Tag};
+pub use key::Key;
 pub use name::{EnvName, Name, Namespace};
 pub use port::{Port, Probe, Probes, Protocol};
 pub use render::{Artifact, Format};

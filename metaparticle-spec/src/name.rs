@@ -23,14 +23,6 @@ impl Name {
         }
     }
 
-    /// The name that a cargo target gives: lower case, `_` written as `-`.
-    ///
-    /// # Errors
-    /// [`SpecError::Name`] if even so it is not a DNS label.
-    pub fn from_target(target: &str) -> Result<Self, SpecError> {
-        Self::parse(target.to_ascii_lowercase().replace('_', "-"))
-    }
-
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -145,3 +137,79 @@ macro_rules! conversions {
 pub(crate) use conversions;
 
 checked_text!(Name, Namespace, EnvName);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_taken() {
+        for text in ["a", "web", "web-2", "a--b", &"a".repeat(63)] {
+            assert_eq!(Name::parse(text).unwrap().as_str(), text);
+            assert_eq!(Namespace::parse(text).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_label_is_refused() {
+        for text in [
+            "",
+            "-a",
+            "a-",
+            "A",
+            "a_b",
+            "a.b",
+            "ä",
+            "a b",
+            "a\n",
+            &"a".repeat(64),
+        ] {
+            assert_eq!(Name::parse(text), Err(SpecError::Name(text.to_owned())));
+            assert_eq!(
+                Namespace::parse(text),
+                Err(SpecError::Namespace(text.to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_namespace_may_begin_with_a_digit() {
+        assert!(Namespace::parse("2nd").is_ok());
+        assert_eq!(Name::parse("2nd"), Err(SpecError::Name("2nd".to_owned())));
+    }
+
+    #[test]
+    fn printable_ascii_names_a_variable() {
+        for text in ["A", "my.var", "2x", "a b", "a-b", "~", "METAPARTICLE"] {
+            assert_eq!(EnvName::parse(text).unwrap().as_str(), text);
+        }
+        for text in ["", "A=B", "ä", "a\n", "\0", "a\u{7f}"] {
+            assert_eq!(
+                EnvName::parse(text),
+                Err(SpecError::EnvName(text.to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn variables_of_metaparticle_are_reserved() {
+        let name = "METAPARTICLE_ROLE".to_owned();
+        assert_eq!(
+            EnvName::parse(name.clone()),
+            Err(SpecError::ReservedEnv(name))
+        );
+    }
+
+    #[test]
+    fn invalid_json_is_refused_by_the_same_rule() {
+        let error = serde_json::from_str::<Name>("\"A\"").unwrap_err();
+        assert!(
+            error.to_string().starts_with("`A` is not a valid name"),
+            "{error}"
+        );
+        assert_eq!(
+            serde_json::to_string(&Name::parse("a").unwrap()).unwrap(),
+            "\"a\""
+        );
+    }
+}

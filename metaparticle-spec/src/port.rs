@@ -173,3 +173,85 @@ impl Probe {
 }
 
 checked_text!(Probe);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> (String, u16, Protocol) {
+        let port = Port::parse(text).unwrap();
+        (port.name().to_owned(), port.number.get(), port.protocol)
+    }
+
+    #[test]
+    fn every_form_of_a_port_is_taken() {
+        assert_eq!(parts("8080"), ("tcp-8080".to_owned(), 8080, Protocol::Tcp));
+        assert_eq!(parts("53/udp"), ("udp-53".to_owned(), 53, Protocol::Udp));
+        assert_eq!(
+            parts("admin:9000"),
+            ("admin".to_owned(), 9000, Protocol::Tcp)
+        );
+        assert_eq!(
+            parts("dns:65535/udp"),
+            ("dns".to_owned(), 65535, Protocol::Udp)
+        );
+        assert_eq!(Port::from_number(1).unwrap(), Port::parse("1/tcp").unwrap());
+    }
+
+    #[test]
+    fn a_written_port_reads_back() {
+        for text in ["8080", "53/udp", "admin:9000", "dns:53/udp"] {
+            let port = Port::parse(text).unwrap();
+            assert_eq!(Port::parse(port.to_string()).unwrap(), port);
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        for number in [0, -1, 65536, i128::MAX] {
+            assert_eq!(
+                Port::from_number(number),
+                Err(SpecError::PortNumber(number))
+            );
+        }
+        assert_eq!(Port::parse("70000"), Err(SpecError::PortNumber(70000)));
+    }
+
+    #[test]
+    fn malformed_ports_are_refused() {
+        for text in [
+            "", "x", "+80", "-80", "80/", "80/sctp", "80/TCP", "a:", ":", "80:a", " 80", "a:b:80",
+            "8080 ",
+        ] {
+            assert_eq!(
+                Port::parse(text),
+                Err(SpecError::Port(text.to_owned())),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_iana() {
+        for name in ["a", "http", "h2", "a-b", "0123456789abcde"] {
+            assert!(Port::parse(format!("{name}:80")).is_ok(), "{name}");
+        }
+        for name in ["", "80", "A", "a_b", "-a", "a-", "a--b", "0123456789abcdef"] {
+            let refused = Port::parse(format!("{name}:80"));
+            assert_eq!(refused, Err(SpecError::PortName(name.to_owned())));
+        }
+    }
+
+    #[test]
+    fn probe_paths_are_absolute_and_printable() {
+        for path in ["/", "/ready", "/a?b=c#d"] {
+            assert_eq!(Probe::parse(path).unwrap().as_str(), path);
+        }
+        for path in ["", "ready", "/a b", "/ä", "/a\n"] {
+            assert_eq!(
+                Probe::parse(path),
+                Err(SpecError::ProbePath(path.to_owned()))
+            );
+        }
+    }
+}

@@ -61,6 +61,9 @@ fn broken_rule(template: &str) -> Option<&'static str> {
     let Some(path) = template.strip_prefix('/') else {
         return Some("begin it with `/`, such as \"/users/{id}/…\"");
     };
+    if path.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#')) {
+        return Some("it is matched against the path, which has neither white space, `?` nor `#`");
+    }
     let segments: Vec<&str> = path.split('/').collect();
     let mut captures = 0;
     for (index, segment) in segments.iter().enumerate() {
@@ -94,3 +97,43 @@ fn broken_rule(template: &str) -> Option<&'static str> {
 }
 
 crate::name::checked_text!(ShardKey);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_with_one_capture_are_taken() {
+        for text in [
+            "/{id}",
+            "/users/{id}",
+            "/users/{user_id}/…",
+            "/{id}/*",
+            "/{a}/",
+            "/v1.0/{x}/end",
+        ] {
+            assert_eq!(ShardKey::parse(text).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn each_broken_template_is_told_its_rule() {
+        for (text, rule) in [
+            ("users/{id}", "begin it with `/`"),
+            ("", "begin it with `/`"),
+            ("/users", "no capture"),
+            ("/{a}/{b}", "more than one capture"),
+            ("/{}", "name the capture"),
+            ("/{a-b}", "name the capture"),
+            ("/x{id}", "a whole segment"),
+            ("/{id", "a whole segment"),
+            ("/…/{id}", "only be the last segment"),
+            ("//{id}", "an empty segment"),
+            ("/a b/{id}", "white space"),
+            ("/a/{id}?x=*", "white space, `?` nor `#`"),
+        ] {
+            let error = ShardKey::parse(text).unwrap_err().to_string();
+            assert!(error.contains(rule), "{text}: {error}");
+        }
+    }
+}

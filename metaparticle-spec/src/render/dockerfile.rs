@@ -105,3 +105,68 @@ fn quoted(word: &str) -> String {
         .collect();
     format!("'{}'", word.replace('\'', r"'\''"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn a_release_has_a_builder_of_its_own() {
+        assert_eq!(builder("1.95.0"), "docker.io/library/rust:1.95.0-alpine");
+        for rustc in [
+            "1.97.0-nightly",
+            "1.96.0-beta.3",
+            "",
+            "1.95.0\nRUN x",
+            "1.95",
+        ] {
+            assert_eq!(
+                builder(rustc),
+                "docker.io/rustlang/rust:nightly-alpine",
+                "{rustc}"
+            );
+        }
+    }
+
+    #[test]
+    fn plain_words_are_not_quoted() {
+        assert_eq!(quoted("my-crate@0.1.0"), "my-crate@0.1.0");
+        assert_eq!(quoted("default,tls/ring"), "default,tls/ring");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_shell_takes_a_quoted_word_as_it_is() {
+        for word in [
+            "", "a b", "it's", "$HOME", "`id`", "$(id)", "\"", "a\\", "*", "~", "#x", "ä;|&<>",
+            "<<EOF", "-n",
+        ] {
+            let script = format!("printf %s {}", quoted(word));
+            let out = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(out.stdout).unwrap(), word, "{script}");
+        }
+    }
+
+    #[test]
+    fn nothing_from_the_project_adds_a_line() {
+        let lines = |build: &Build| dockerfile(&sample::app(), build).lines().count();
+        let mut build = sample::build();
+        let plain = lines(&build);
+        let evil = "x\n\r\nRUN rm -rf / \\\n'\"";
+        for field in [
+            &mut build.package,
+            &mut build.version,
+            &mut build.bin,
+            &mut build.rustc,
+            &mut build.package_path,
+        ] {
+            *field = evil.to_owned();
+        }
+        build.features = vec![evil.to_owned()];
+        assert_eq!(lines(&build), plain);
+    }
+}

@@ -60,7 +60,7 @@ fn is_version(tag: &str) -> bool {
         .split_once('-')
         .map_or((tag, None), |(numbers, rest)| (numbers, Some(rest)));
     let number =
-        |part: &str| part == "0" || (!part.starts_with('0') && part.parse::<u64>().is_ok());
+        |part: &str| part == "0" || (!part.starts_with(['0', '+']) && part.parse::<u64>().is_ok());
     let identifier = |part: &str| {
         !part.is_empty()
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -69,4 +69,52 @@ fn is_version(tag: &str) -> bool {
     numbers.split('.').count() == 3
         && numbers.split('.').all(number)
         && rest.is_none_or(|rest| rest.split('.').all(identifier))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EnvName, render::manifests, sample};
+
+    fn template(value: &str) -> String {
+        let mut spec = sample::app();
+        spec.env
+            .insert(EnvName::parse("A").unwrap(), value.to_owned());
+        chart(&spec, &manifests(&spec, "image:1"), "image:1")
+            .remove(2)
+            .text
+    }
+
+    #[test]
+    fn braces_of_the_user_are_no_actions() {
+        let text = template("{{{ .Values.image }}}");
+        assert!(
+            text.contains(r#"value: "{{ "{{" }}{ .Values.image }}}""#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_value_like_the_mark_is_not_replaced() {
+        let text = template("metaparticle-mark-image");
+        assert!(text.contains("value: metaparticle-mark-image"), "{text}");
+        assert!(
+            text.contains("image: {{ .Values.image | quote }}"),
+            "{text}"
+        );
+        assert!(text.contains("replicas: {{ .Values.replicas }}"), "{text}");
+    }
+
+    #[test]
+    fn only_semantic_versions_number_a_chart() {
+        for tag in ["0.1.0", "10.20.30", "1.0.0-rc.1", "1.0.0-a-b.0"] {
+            assert!(is_version(tag), "{tag}");
+        }
+        for tag in [
+            "v1", "1.0", "1.0.0.0", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0_x", "latest", "1..0",
+            "1.0.+0",
+        ] {
+            assert!(!is_version(tag), "{tag}");
+        }
+    }
 }

@@ -40,3 +40,21 @@ fn image_entry(image: &str) -> Value {
         (None, None) => json!({ "name": name }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_split_into_name_and_tag_or_digest() {
+        assert_eq!(
+            image_entry("h:5000/a:v1"),
+            json!({ "name": "h:5000/a", "newTag": "v1" })
+        );
+        assert_eq!(image_entry("h:5000/a"), json!({ "name": "h:5000/a" }));
+        assert_eq!(
+            image_entry("a:v1@sha256:0"),
+            json!({ "name": "a", "digest": "sha256:0" })
+        );
+    }
+}

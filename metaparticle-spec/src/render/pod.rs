@@ -149,3 +149,109 @@ fn request(said: Option<&Quantity>, limit: Option<&Quantity>, default: &str) -> 
         .unwrap_or(&default);
     said.unwrap_or(unsaid).canonical()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Resources, sample};
+
+    /// What Kubernetes makes of a value when no variable is known (`Expand`, byte by byte as there).
+    fn expand(value: &str) -> String {
+        let bytes = value.as_bytes();
+        let mut out = String::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            match (bytes[at], bytes.get(at + 1)) {
+                (b'$', Some(b'$')) => {
+                    out.push('$');
+                    at += 2;
+                }
+                (b'$', Some(b'(')) => match bytes[at..].iter().position(|b| *b == b')') {
+                    Some(end) => {
+                        out.push_str("<reference>");
+                        at += end + 1;
+                    }
+                    None => {
+                        out.push_str("$(");
+                        at += 2;
+                    }
+                },
+                (b'$', Some(next)) => {
+                    out.push('$');
+                    out.push(char::from(*next)); // a byte taken for a character
+                    at += 2;
+                }
+                _ => {
+                    let next = value[at..].chars().next().unwrap();
+                    out.push(next);
+                    at += next.len_utf8();
+                }
+            }
+            if !value.is_char_boundary(at) {
+                return format!("{out}<garbled>");
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn a_literal_survives_the_expansion_of_kubernetes() {
+        for value in [
+            "", "$", "$$", "$$$", "$(A)", "$$(A)", "$$$(A)", "$(A", "a$", "$A", "${A}", "$é",
+            "$$é", "é$(é)$", "$ (A)", "$(A)$(B)", "100 %$", "$1", "$$1",
+        ] {
+            assert_eq!(
+                expand(&literal(value)),
+                value,
+                "{value} as {}",
+                literal(value)
+            );
+        }
+    }
+
+    #[test]
+    fn a_dollar_without_meaning_stays_readable() {
+        assert_eq!(literal("$HOME ${x} $"), "$HOME ${x} $");
+        assert_eq!(literal("$(A)"), "$$(A)");
+    }
+
+    fn resources_of(said: [&str; 4]) -> Value {
+        let [cpu, memory, cpu_limit, memory_limit] = said.map(|text| Quantity::parse(text).ok());
+        let said = Resources {
+            cpu,
+            memory,
+            cpu_limit,
+            memory_limit,
+        };
+        resources(&AppSpec {
+            resources: said,
+            ..sample::app()
+        })
+    }
+
+    #[test]
+    fn a_request_unsaid_is_the_default_or_a_smaller_limit() {
+        assert_eq!(
+            resources_of(["", "", "", ""]),
+            json!({ "requests": { "cpu": "50m", "memory": "32Mi" } })
+        );
+        assert_eq!(
+            resources_of(["", "", "20m", "1Gi"]),
+            json!({
+                "requests": { "cpu": "20m", "memory": "32Mi" },
+                "limits": { "cpu": "20m", "memory": "1Gi" },
+            })
+        );
+    }
+
+    #[test]
+    fn quantities_are_sent_as_the_server_returns_them() {
+        assert_eq!(
+            resources_of(["0.5", "1024Mi", "1000m", "1.5Gi"]),
+            json!({
+                "requests": { "cpu": "500m", "memory": "1Gi" },
+                "limits": { "cpu": "1", "memory": "1536Mi" },
+            })
+        );
+    }
+}
