@@ -39,8 +39,9 @@ fn compare(folder: &str, artifacts: &[Artifact]) {
     for Artifact { path, text } in artifacts {
         let path = folder.join(path);
         if env::var_os("UPDATE_GOLDEN").is_some() {
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, text).unwrap();
+            fs::create_dir_all(path.parent().expect("a file has a folder"))
+                .expect("the folder is made");
+            fs::write(&path, text).expect("the file is written");
             continue;
         }
         let golden = fs::read_to_string(&path).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! PodDisruptionBudget: a drained node takes one pod of the application at a time.
+//! `PodDisruptionBudget`: a drained node takes one pod of the application at a time.
 
 use serde_json::{Value, json};
 

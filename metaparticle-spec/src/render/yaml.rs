@@ -53,3 +53,219 @@ impl Serialize for Ordered<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use regex::{Regex, RegexSet};
+    use serde_json::json;
+
+    use super::*;
+
+    /// What a plain scalar means other than text, by <https://yaml.org/type/> (1.1) and the core schema of 1.2. In
+    /// floats one dot only: the expression there, taken literally, would make a float of every IPv4 address.
+    const NOT_TEXT: [&str; 17] = [
+        // bool
+        "y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF",
+        // null, merge, value
+        "|~|null|Null|NULL",
+        "<<",
+        "=",
+        // int
+        "[-+]?0b[0-1_]+",
+        "[-+]?0[0-7_]+",
+        "[-+]?(0|[1-9][0-9_]*)",
+        "[-+]?0x[0-9a-fA-F_]+",
+        "[-+]?[1-9][0-9_]*(:[0-5]?[0-9])+",
+        "[-+]?0o[0-7]+",
+        "[-+]?[0-9]+",
+        // float
+        r"[-+]?([0-9][0-9_]*)?\.[0-9_]*([eE][-+][0-9]+)?",
+        r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*",
+        r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?",
+        // timestamp
+        "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+        r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]*)?([ \t]*(Z|[-+][0-9]{1,2}(:[0-9]{2})?))?",
+    ];
+
+    /// What kubectl's reader takes for a number: the numerals of Go, after it has dropped every `_`.
+    const NUMERAL_OF_GO: &str = r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?)";
+
+    static RULES: LazyLock<(RegexSet, Regex)> = LazyLock::new(|| {
+        let whole = |rule: &str| format!("^(?:{rule})$");
+        let numeral_of_go = Regex::new(&whole(NUMERAL_OF_GO)).unwrap();
+        (RegexSet::new(NOT_TEXT.map(whole)).unwrap(), numeral_of_go)
+    });
+
+    /// How a text is written as a value and as a key, if without quotes.
+    fn written_plain(text: &str) -> Vec<String> {
+        let value = document(&json!({ "k": text }));
+        let key = document(&json!({ text: "v" }));
+        let value = value
+            .strip_prefix("k: ")
+            .unwrap()
+            .strip_suffix('\n')
+            .unwrap();
+        let key = key.strip_suffix(": v\n").unwrap();
+        let is_plain = |written: &&str| !written.starts_with(['"', '\'']);
+        [value, key]
+            .into_iter()
+            .filter(is_plain)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Whether every reader takes a plain scalar for the text that it shows.
+    fn reads_as_text(plain: &str) -> bool {
+        let (not_text, numeral_of_go) = &*RULES;
+        let number_of_go = plain.starts_with(|c: char| "+-.0123456789".contains(c))
+            && numeral_of_go.is_match(&plain.replace('_', ""));
+        let means_more = number_of_go || not_text.is_match(plain);
+        let indicator = plain.starts_with([
+            '!', '&', '*', '{', '}', '[', ']', ',', '|', '>', '@', '`', '"', '\'', '%', '#',
+        ]);
+        let dash = ["-", "?", ":"]
+            .iter()
+            .any(|c| plain == *c || plain.starts_with(&format!("{c} ")));
+        let marker = ["---", "..."]
+            .iter()
+            .any(|m| plain == *m || plain.starts_with(&format!("{m} ")));
+        let syntax = marker
+            || plain.contains(": ")
+            || plain.contains(" #")
+            || plain.ends_with(':')
+            || plain.trim_matches([' ', '\t']) != plain;
+        let unprintable = plain
+            .chars()
+            .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}'));
+        !(means_more || indicator || dash || syntax || unprintable)
+    }
+
+    fn assert_text(text: &str) {
+        for plain in written_plain(text) {
+            assert_eq!(plain, text);
+            assert!(reads_as_text(&plain), "{text:?} is written without quotes");
+        }
+        let back: Value =
+            serde_saphyr::from_str(&document(&json!({ "k": text, "l": [text] }))).unwrap();
+        assert_eq!(back, json!({ "k": text, "l": [text] }));
+    }
+
+    #[test]
+    fn texts_on_which_readers_disagree_are_quoted() {
+        let texts = "y Y yes Yes YES n N no No NO true True TRUE false False FALSE on On ON off Off OFF ~ null Null NULL \
+                     << = 0 00 07 08 0755 0o7 0x1F 0xf_f 0b1 -0b1 0X1F 0B1 0O7 +_1 -_0x1 1__0 1_e3 1 +1 -1 1_000 1_0.5 1. .5 . 1.5 1e3 1E3 1e+3 1.e+3 \
+                     -.inf .inf .Inf .INF .nan .NaN .NAN 12:30:45 1:0 190:20:30.15 2001-12-14 2024-02-30 \
+                     2001-12-14t21:59:43.10-05:00 - -- --- ... ? : :: ! & * { } [ ] , | > @ ` % # a: :a #a a# -a ?a \
+                     ?,a [a] {a} a, 'a a' \" a\"b inf nan NaN Infinity _ 1_ _1 0_ 0x 0b + +. -. 1:60 60:1 1:1:1 e3 \
+                     1e 0e0 0.0.0 1.2.3 127.0.0.1 10.0.0.0/8 v1 1s 50m 50% NULL yEs tRue";
+        for text in texts.split_whitespace() {
+            assert_text(text);
+        }
+        for text in [
+            "",
+            " ",
+            "  a",
+            "a  ",
+            "a b",
+            "a: b",
+            "a #b",
+            "a\nb",
+            "a\n",
+            "\n",
+            "\n\na\n\n",
+            "a\tb",
+            "\ta",
+            "a\t",
+            "\r",
+            "a\rb",
+            "\0",
+            "\u{7}",
+            "\u{1b}[0m",
+            "\u{7f}",
+            "\u{85}",
+            "\u{a0}",
+            "\u{2028}",
+            "\u{2029}",
+            "\u{feff}a",
+            "é",
+            "🦀",
+            "\u{fffe}",
+            "2001-12-14 21:59:43.10 -5",
+            "--- a",
+            "... a",
+            "- a",
+            "? a",
+            ": a",
+            "'",
+            "''",
+            "it's",
+            "\\",
+            "\\n",
+            "\"",
+            "# a",
+            "%a",
+            "a\n---\nkind: Secret\n",
+            "{{ .x }}",
+            "!!str a",
+            "&a b",
+            "*a",
+            "> a",
+            "| a",
+            "@a",
+            "`a`",
+        ] {
+            assert_text(text);
+        }
+        assert_text(&"long text with spaces ".repeat(20));
+        assert_text(&"x".repeat(500));
+    }
+
+    #[test]
+    fn the_rules_of_this_test_know_what_is_no_text() {
+        for text in [
+            "no",
+            "1_000",
+            "12:30:45",
+            "1e3",
+            "2001-12-14",
+            "a: b",
+            "- a",
+            "~",
+            "<<",
+            "0o7",
+        ] {
+            assert!(!reads_as_text(text), "{text}");
+        }
+        for text in ["a", "web", "50m", "127.0.0.1", "-a", "a:b", "a#b", "it's"] {
+            assert!(reads_as_text(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_stand_in_one_order_whatever_the_map_does() {
+        let object = json!({ "z": 1, "spec": 2, "a": [{ "z": 1, "name": 2 }], "kind": 3, "metadata": 4, "apiVersion": 5 });
+        let text = "apiVersion: 5\nkind: 3\nmetadata: 4\nspec: 2\na:\n- name: 2\n  z: 1\nz: 1\n";
+        assert_eq!(document(&object), text);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_keeps_its_meaning(text in any::<String>()) {
+            assert_text(&text);
+        }
+
+        #[test]
+        fn what_looks_like_a_number_keeps_its_meaning(text in "[-+]?[0-9_.:eExobTZ]{0,8}") {
+            assert_text(&text);
+        }
+
+        #[test]
+        fn what_looks_like_syntax_keeps_its_meaning(text in "[-?:,#&*!|>%@`\"'{}<=~. \n\ta]{0,6}") {
+            assert_text(&text);
+        }
+    }
+}

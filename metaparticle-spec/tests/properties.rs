@@ -1,0 +1,278 @@
+//! What holds for every application that the types can express, sound or not.
+
+use std::{collections::BTreeMap, num::NonZeroU32};
+
+use metaparticle_spec::{
+    AppSpec, Artifact, Build, Embedded, EnvName, Format, ImageRef, Name, Namespace, OnExit, Port,
+    Probe, Probes, Quantity, Repository, Resources, ShardKey, Tag, Workload,
+    render::{APP_LABEL, append_args, manifests, manifests_yaml, render, render_manifests},
+};
+use proptest::{option, prelude::*};
+use serde_json::Value;
+
+const IMAGE: &str = "registry.example.com/team/app@sha256:0";
+
+fn text<T>(pattern: &'static str, parse: fn(String) -> T) -> impl Strategy<Value = T>
+where
+    T: std::fmt::Debug,
+{
+    pattern.prop_map(parse)
+}
+
+fn name() -> impl Strategy<Value = Name> {
+    text("[a-z]([-a-z0-9]{0,61}[a-z0-9])?", |name| {
+        Name::parse(name).unwrap()
+    })
+}
+
+fn port() -> impl Strategy<Value = Port> {
+    let name = option::of("[a-z][a-z0-9]{0,14}:");
+    (name, 1..=u16::MAX, prop_oneof!["", "/udp", "/tcp"]).prop_map(|(name, number, protocol)| {
+        Port::parse(format!("{}{number}{protocol}", name.unwrap_or_default())).unwrap()
+    })
+}
+
+fn quantity() -> impl Strategy<Value = Quantity> {
+    let whole = 1..1_000_000u32;
+    let fraction = option::of("\\.[0-9]{1,3}");
+    (whole, fraction, "(|m|k|M|G|Ki|Mi|Gi)").prop_map(|(whole, fraction, suffix)| {
+        let fraction = fraction.unwrap_or_default();
+        Quantity::parse(format!("{whole}{fraction}{suffix}")).unwrap()
+    })
+}
+
+fn count() -> impl Strategy<Value = NonZeroU32> {
+    prop_oneof![1..5u32, 1..=u32::MAX].prop_map(|count| NonZeroU32::new(count).unwrap())
+}
+
+fn workload() -> impl Strategy<Value = Workload> {
+    prop_oneof![
+        count().prop_map(|replicas| Workload::Replicated { replicas }),
+        count().prop_map(|shards| {
+            let key = ShardKey::parse("/users/{id}/…").unwrap();
+            Workload::Sharded { shards, key }
+        }),
+        (count(), count()).prop_map(|(completions, parallelism)| Workload::Job {
+            completions,
+            parallelism
+        }),
+    ]
+}
+
+fn env() -> impl Strategy<Value = BTreeMap<EnvName, String>> {
+    let name = text("[!-<>-~]{1,8}", |name| EnvName::parse(name).unwrap());
+    let value = prop_oneof![any::<String>(), "[$(){}A \\n\\t:#'\"-]{0,12}"];
+    prop::collection::btree_map(name, value, 0..5)
+}
+
+fn probe() -> impl Strategy<Value = Option<Probe>> {
+    option::of(text("/[!-~]{0,8}", |path| Probe::parse(path).unwrap()))
+}
+
+prop_compose! {
+    fn probes()(readiness in probe(), liveness in probe(), startup in probe(), port in option::of(port()))
+        -> Probes {
+        Probes { readiness, liveness, startup, port: port.map(|port| port.number) }
+    }
+}
+
+prop_compose! {
+    fn resources()(
+        cpu in option::of(quantity()),
+        memory in option::of(quantity()),
+        cpu_limit in option::of(quantity()),
+        memory_limit in option::of(quantity()),
+    ) -> Resources {
+        Resources { cpu, memory, cpu_limit, memory_limit }
+    }
+}
+
+prop_compose! {
+    fn places()(
+        repository in option::of(text("[a-z]{1,8}(:[1-9]{2}/[a-z]{1,8})?", |r| Repository::parse(r).unwrap())),
+        tag in text("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", |tag| Tag::parse(tag).unwrap()),
+        namespace in option::of(text("[a-z0-9]{1,63}", |n| Namespace::parse(n).unwrap())),
+        context in option::of(any::<String>()),
+        base in option::of(text("(scratch|[a-z]{1,8}:[a-z0-9]{1,8})", |b| ImageRef::parse(b).unwrap())),
+    ) -> (Option<Repository>, Tag, Option<Namespace>, Option<String>, Option<ImageRef>) {
+        (repository, tag, namespace, context, base)
+    }
+}
+
+prop_compose! {
+    fn app()(
+        name in name(),
+        (repository, tag, namespace, context, base) in places(),
+        ports in prop::collection::vec(port(), 0..4),
+        flags in any::<[bool; 3]>(),
+        env in env(),
+        resources in resources(),
+        probes in probes(),
+        workload in workload(),
+    ) -> AppSpec {
+        let [public, coordination, delete] = flags;
+        let on_exit = if delete { OnExit::Delete } else { OnExit::Detach };
+        AppSpec {
+            name, repository, tag, namespace, context, ports, public, env, resources, probes, base, on_exit,
+            coordination, workload,
+        }
+    }
+}
+
+prop_compose! {
+    fn build()(
+        texts in any::<[String; 5]>(),
+        features in prop::collection::vec(any::<String>(), 0..3),
+        example in any::<bool>(),
+        rustc in prop_oneof!["1\\.[0-9]{1,3}\\.[0-9]", "[ -~]{0,12}"],
+    ) -> Build {
+        let [package, version, bin, manifest_dir, package_path] = texts;
+        Build { package, version, bin, example, features, rustc, manifest_dir, package_path }
+    }
+}
+
+fn documents(yaml: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(yaml).unwrap()
+}
+
+fn is_dns_label(text: &str) -> bool {
+    Namespace::parse(text).is_ok()
+}
+
+proptest! {
+    // An application is a large value: more cases cost seconds and find no more.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn yaml_says_the_same_as_json(app in app()) {
+        prop_assert_eq!(documents(&manifests_yaml(&app, IMAGE)), manifests(&app, IMAGE));
+    }
+
+    #[test]
+    fn every_object_carries_names_and_labels(app in app()) {
+        let objects = manifests(&app, IMAGE);
+        for object in &objects {
+            let metadata = &object["metadata"];
+            prop_assert!(object["apiVersion"].is_string() && object["kind"].is_string());
+            let name = metadata["name"].as_str().unwrap();
+            // The name of the headless Service is the one that is longer; `check` refuses names that are too long.
+            prop_assert!(is_dns_label(name) || app.check().iter().any(|violation| violation.keys == [metaparticle_spec::Key::Name]));
+            prop_assert_eq!(&metadata["labels"][APP_LABEL], app.name.as_str());
+            prop_assert_eq!(&metadata["labels"]["app.kubernetes.io/managed-by"], "metaparticle");
+            for (_, label) in metadata["labels"].as_object().unwrap() {
+                let label = label.as_str().unwrap();
+                let ends = label.starts_with(|c: char| c.is_ascii_alphanumeric())
+                    && label.ends_with(|c: char| c.is_ascii_alphanumeric());
+                prop_assert!(ends && label.len() <= 63, "{}", label);
+            }
+            prop_assert_eq!(metadata["namespace"].as_str(), app.namespace.as_ref().map(Namespace::as_str));
+        }
+        let mut identities: Vec<_> = objects.iter().map(|o| (o["kind"].to_string(), o["metadata"]["name"].to_string())).collect();
+        identities.sort();
+        identities.dedup();
+        prop_assert_eq!(identities.len(), objects.len());
+    }
+
+    #[test]
+    fn workloads_and_services_select_the_pods_that_are_made(app in app()) {
+        let objects = manifests(&app, IMAGE);
+        let workload = objects.last().unwrap();
+        let pod_label = &workload["spec"]["template"]["metadata"]["labels"][APP_LABEL];
+        prop_assert_eq!(pod_label, app.name.as_str());
+        for object in &objects {
+            for selector in ["/spec/selector", "/spec/selector/matchLabels"] {
+                if let Some(selected) = object.pointer(selector).and_then(|selector| selector.get(APP_LABEL)) {
+                    prop_assert_eq!(selected, pod_label);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pods_are_restricted(app in app()) {
+        let objects = manifests(&app, IMAGE);
+        let pod = &objects.last().unwrap()["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        prop_assert_eq!(&pod["securityContext"]["runAsNonRoot"], true);
+        prop_assert_eq!(&pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        prop_assert_eq!(&container["securityContext"]["allowPrivilegeEscalation"], false);
+        prop_assert_eq!(&container["securityContext"]["readOnlyRootFilesystem"], true);
+        prop_assert_eq!(&container["securityContext"]["capabilities"]["drop"][0], "ALL");
+        prop_assert_eq!(&pod["automountServiceAccountToken"], app.coordinates());
+        prop_assert_eq!(objects.iter().any(|object| object["kind"] == "Role"), app.coordinates());
+    }
+
+    #[test]
+    fn equal_input_gives_equal_bytes(app in app(), build in build()) {
+        prop_assert_eq!(render(&app, &build), render(&app.clone(), &build.clone()));
+    }
+
+    #[test]
+    fn no_value_adds_an_instruction_to_the_dockerfile(app in app(), build in build()) {
+        let instructions = |build: &Build| {
+            let text = render(&app, build).remove(0).text;
+            let lines = text.replace("\\\n", "");
+            let first = |line: &str| line.split(' ').next().unwrap().to_owned();
+            lines.split(['\n', '\r']).map(first).collect::<Vec<_>>()
+        };
+        let plain = Build { bin: "b".into(), package: "p".into(), version: "1".into(), package_path: "p".into(), features: vec!["f".into()], ..build.clone() };
+        prop_assert_eq!(instructions(&build), instructions(&plain));
+    }
+
+    #[test]
+    fn every_form_is_made_and_holds_as_many_objects(app in app()) {
+        let objects = manifests(&app, IMAGE).len();
+        for (format, path) in [(Format::Yaml, "manifests.yaml"), (Format::Kustomize, "manifests.yaml")] {
+            let files = render_manifests(&app, IMAGE, format);
+            let Artifact { text, .. } = files.iter().find(|file| file.path == path).unwrap();
+            prop_assert_eq!(documents(text).len(), objects);
+        }
+        let chart = render_manifests(&app, IMAGE, Format::Helm);
+        for file in &chart[..2] {
+            prop_assert_eq!(documents(&file.text).len(), 1);
+        }
+        // Without its actions a template is YAML again.
+        let template = chart[2].text.replace("{{ \"{{\" }}", "((").replace("{{ .Values.image | quote }}", "i").replace("{{ .Values.replicas }}", "1");
+        prop_assert!(!template.contains("{{"));
+        prop_assert_eq!(documents(&template).len(), objects);
+    }
+
+    #[test]
+    fn arguments_reach_the_container_and_nothing_else_changes(app in app(), args in prop::collection::vec("[a-z$ ]{0,5}", 0..4)) {
+        let before = manifests(&app, IMAGE);
+        let mut after = before.clone();
+        append_args(&mut after, &args);
+        let container = after.last_mut().unwrap().pointer_mut("/spec/template/spec/containers/0").unwrap();
+        let found = container.as_object_mut().unwrap().remove("args");
+        prop_assert_eq!(found.map_or(0, |found| found.as_array().unwrap().len()), args.len());
+        prop_assert_eq!(before, after);
+    }
+
+    #[test]
+    fn an_application_survives_json(app in app()) {
+        let json = serde_json::to_string(&app).unwrap();
+        prop_assert_eq!(serde_json::from_str::<AppSpec>(&json).unwrap(), app);
+    }
+
+    #[test]
+    fn a_record_is_found_within_noise(app in app(), build in build(), before in any::<Vec<u8>>(), after in any::<Vec<u8>>(), decoys in 0..3usize) {
+        let embedded = Embedded { artifacts: render(&app, &build), spec: app, build };
+        let mut binary = before;
+        for _ in 0..decoys {
+            binary.extend(Embedded::MAGIC);
+            binary.extend(&after);
+        }
+        binary.extend(embedded.encode());
+        binary.extend(&after);
+        binary.extend(Embedded::MAGIC);
+        prop_assert_eq!(Embedded::find(&binary).unwrap(), embedded);
+    }
+
+    #[test]
+    fn noise_is_no_record_and_no_panic(noise in any::<Vec<u8>>()) {
+        let mut record = Embedded::MAGIC.to_vec();
+        record.extend(&noise);
+        prop_assert!(Embedded::decode(&record).is_err());
+        prop_assert!(Embedded::find(&record).is_err());
+    }
+}
