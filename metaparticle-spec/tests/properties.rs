@@ -1,10 +1,13 @@
 //! What holds for every application that the types can express, sound or not.
 
-use std::{collections::BTreeMap, num::NonZeroU32};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+};
 
 use metaparticle_spec::{
-    AppSpec, Artifact, Build, Embedded, EnvName, Format, ImageRef, Name, Namespace, OnExit, Port,
-    Probe, Probes, Quantity, Repository, Resources, ShardKey, Tag, Workload,
+    AppSpec, Artifact, Build, Embedded, EnvName, Format, ImageRef, Key, Name, Namespace, OnExit,
+    Port, Probe, Probes, Quantity, Repository, Resources, ShardKey, Tag, Workload,
     render::{APP_LABEL, append_args, manifests, manifests_yaml, render, render_manifests},
 };
 use proptest::{option, prelude::*};
@@ -21,14 +24,17 @@ where
 
 fn name() -> impl Strategy<Value = Name> {
     text("[a-z]([-a-z0-9]{0,61}[a-z0-9])?", |name| {
-        Name::parse(name).unwrap()
+        valid(Name::parse(name))
     })
 }
 
 fn port() -> impl Strategy<Value = Port> {
     let name = option::of("[a-z][a-z0-9]{0,14}:");
     (name, 1..=u16::MAX, prop_oneof!["", "/udp", "/tcp"]).prop_map(|(name, number, protocol)| {
-        Port::parse(format!("{}{number}{protocol}", name.unwrap_or_default())).unwrap()
+        valid(Port::parse(format!(
+            "{}{number}{protocol}",
+            name.unwrap_or_default()
+        )))
     })
 }
 
@@ -37,19 +43,19 @@ fn quantity() -> impl Strategy<Value = Quantity> {
     let fraction = option::of("\\.[0-9]{1,3}");
     (whole, fraction, "(|m|k|M|G|Ki|Mi|Gi)").prop_map(|(whole, fraction, suffix)| {
         let fraction = fraction.unwrap_or_default();
-        Quantity::parse(format!("{whole}{fraction}{suffix}")).unwrap()
+        valid(Quantity::parse(format!("{whole}{fraction}{suffix}")))
     })
 }
 
 fn count() -> impl Strategy<Value = NonZeroU32> {
-    prop_oneof![1..5u32, 1..=u32::MAX].prop_map(|count| NonZeroU32::new(count).unwrap())
+    prop_oneof![1..5u32, 1..=u32::MAX].prop_map(|count| NonZeroU32::new(count).expect("not zero"))
 }
 
 fn workload() -> impl Strategy<Value = Workload> {
     prop_oneof![
         count().prop_map(|replicas| Workload::Replicated { replicas }),
         count().prop_map(|shards| {
-            let key = ShardKey::parse("/users/{id}/…").unwrap();
+            let key = valid(ShardKey::parse("/users/{id}/…"));
             Workload::Sharded { shards, key }
         }),
         (count(), count()).prop_map(|(completions, parallelism)| Workload::Job {
@@ -60,13 +66,13 @@ fn workload() -> impl Strategy<Value = Workload> {
 }
 
 fn env() -> impl Strategy<Value = BTreeMap<EnvName, String>> {
-    let name = text("[!-<>-~]{1,8}", |name| EnvName::parse(name).unwrap());
+    let name = text("[!-<>-~]{1,8}", |name| valid(EnvName::parse(name)));
     let value = prop_oneof![any::<String>(), "[$(){}A \\n\\t:#'\"-]{0,12}"];
     prop::collection::btree_map(name, value, 0..5)
 }
 
 fn probe() -> impl Strategy<Value = Option<Probe>> {
-    option::of(text("/[!-~]{0,8}", |path| Probe::parse(path).unwrap()))
+    option::of(text("/[!-~]{0,8}", |path| valid(Probe::parse(path))))
 }
 
 prop_compose! {
@@ -89,11 +95,11 @@ prop_compose! {
 
 prop_compose! {
     fn places()(
-        repository in option::of(text("[a-z]{1,8}(:[1-9]{2}/[a-z]{1,8})?", |r| Repository::parse(r).unwrap())),
-        tag in text("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", |tag| Tag::parse(tag).unwrap()),
-        namespace in option::of(text("[a-z0-9]{1,63}", |n| Namespace::parse(n).unwrap())),
+        repository in option::of(text("[a-z]{1,8}(:[1-9]{2}/[a-z]{1,8})?", |r| valid(Repository::parse(r)))),
+        tag in text("[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", |tag| valid(Tag::parse(tag))),
+        namespace in option::of(text("[a-z0-9]{1,63}", |n| valid(Namespace::parse(n)))),
         context in option::of(any::<String>()),
-        base in option::of(text("(scratch|[a-z]{1,8}:[a-z0-9]{1,8})", |b| ImageRef::parse(b).unwrap())),
+        base in option::of(text("(scratch|[a-z]{1,8}:[a-z0-9]{1,8})", |b| valid(ImageRef::parse(b)))),
     ) -> (Option<Repository>, Tag, Option<Namespace>, Option<String>, Option<ImageRef>) {
         (repository, tag, namespace, context, base)
     }
@@ -132,7 +138,12 @@ prop_compose! {
 }
 
 fn documents(yaml: &str) -> Vec<Value> {
-    serde_saphyr::from_multiple(yaml).unwrap()
+    valid(serde_saphyr::from_multiple(yaml))
+}
+
+/// The strategies make valid values only.
+fn valid<T, E: std::fmt::Debug>(value: Result<T, E>) -> T {
+    value.expect("the strategies make valid values")
 }
 
 fn is_dns_label(text: &str) -> bool {
@@ -151,12 +162,13 @@ proptest! {
     #[test]
     fn every_object_carries_names_and_labels(app in app()) {
         let objects = manifests(&app, IMAGE);
+        // A derived name may be too long; then `check` has said so.
+        let name_is_refused = app.check().iter().any(|violation| violation.keys == [Key::Name]);
         for object in &objects {
             let metadata = &object["metadata"];
             prop_assert!(object["apiVersion"].is_string() && object["kind"].is_string());
             let name = metadata["name"].as_str().unwrap();
-            // The name of the headless Service is the one that is longer; `check` refuses names that are too long.
-            prop_assert!(is_dns_label(name) || app.check().iter().any(|violation| violation.keys == [metaparticle_spec::Key::Name]));
+            prop_assert!(is_dns_label(name) || name_is_refused, "{}", name);
             prop_assert_eq!(&metadata["labels"][APP_LABEL], app.name.as_str());
             prop_assert_eq!(&metadata["labels"]["app.kubernetes.io/managed-by"], "metaparticle");
             for (_, label) in metadata["labels"].as_object().unwrap() {
@@ -167,9 +179,8 @@ proptest! {
             }
             prop_assert_eq!(metadata["namespace"].as_str(), app.namespace.as_ref().map(Namespace::as_str));
         }
-        let mut identities: Vec<_> = objects.iter().map(|o| (o["kind"].to_string(), o["metadata"]["name"].to_string())).collect();
-        identities.sort();
-        identities.dedup();
+        let identity = |object: &Value| format!("{} {}", object["kind"], object["metadata"]["name"]);
+        let identities: BTreeSet<_> = objects.iter().map(identity).collect();
         prop_assert_eq!(identities.len(), objects.len());
     }
 
@@ -215,7 +226,14 @@ proptest! {
             let first = |line: &str| line.split(' ').next().unwrap().to_owned();
             lines.split(['\n', '\r']).map(first).collect::<Vec<_>>()
         };
-        let plain = Build { bin: "b".into(), package: "p".into(), version: "1".into(), package_path: "p".into(), features: vec!["f".into()], ..build.clone() };
+        let plain = Build {
+            bin: "b".to_owned(),
+            package: "p".to_owned(),
+            version: "1".to_owned(),
+            package_path: "p".to_owned(),
+            features: vec!["f".to_owned()],
+            ..build.clone()
+        };
         prop_assert_eq!(instructions(&build), instructions(&plain));
     }
 
@@ -232,7 +250,9 @@ proptest! {
             prop_assert_eq!(documents(&file.text).len(), 1);
         }
         // Without its actions a template is YAML again.
-        let template = chart[2].text.replace("{{ \"{{\" }}", "((").replace("{{ .Values.image | quote }}", "i").replace("{{ .Values.replicas }}", "1");
+        let actions = [("{{ \"{{\" }}", "(("), ("{{ .Values.image | quote }}", "i"), ("{{ .Values.replicas }}", "1")];
+        let resolved = |text: String, (action, value): &(&str, &str)| text.replace(action, value);
+        let template = actions.iter().fold(chart[2].text.clone(), resolved);
         prop_assert!(!template.contains("{{"));
         prop_assert_eq!(documents(&template).len(), objects);
     }

@@ -166,16 +166,11 @@ mod tests {
                     out.push('$');
                     at += 2;
                 }
-                (b'$', Some(b'(')) => match bytes[at..].iter().position(|b| *b == b')') {
-                    Some(end) => {
-                        out.push_str("<reference>");
-                        at += end + 1;
-                    }
-                    None => {
-                        out.push_str("$(");
-                        at += 2;
-                    }
-                },
+                (b'$', Some(b'(')) => {
+                    let end = bytes[at..].iter().position(|b| *b == b')');
+                    out.push_str(if end.is_some() { "<reference>" } else { "$(" });
+                    at += end.map_or(2, |end| end + 1);
+                }
                 (b'$', Some(next)) => {
                     out.push('$');
                     out.push(char::from(*next)); // a byte taken for a character
