@@ -29,7 +29,7 @@ macro_rules! __enter {
 }
 
 #[cfg(not(metaparticle_container))]
-pub use self::host::{enter, is_container_binary};
+pub use self::host::{container_marker, enter};
 
 #[cfg(not(metaparticle_container))]
 mod host {
@@ -83,17 +83,15 @@ mod host {
         process::exit(2);
     }
 
-    /// Whether the bytes of an executable carry the container marker.
+    /// The bytes that every container binary holds, and no other.
     ///
-    /// The comparison goes through a reversed copy, so that this code does not plant the marker in the host binary.
+    /// They go through a reversed copy, so that this code does not plant the marker in the host binary.
     #[must_use]
-    pub fn is_container_binary(executable: &[u8]) -> bool {
+    pub fn container_marker() -> [u8; CONTAINER_MARKER.len()] {
         const REVERSED: [u8; CONTAINER_MARKER.len()] = reversed(CONTAINER_MARKER);
         let mut marker = std::hint::black_box(REVERSED);
         marker.reverse();
-        executable
-            .windows(marker.len())
-            .any(|window| window == marker)
+        marker
     }
 
     /// `reverse` is const from Rust 1.90 on.

@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use metaparticle_spec::Embedded;
 
 pub mod apply;
+pub mod build;
 pub mod cluster;
 pub mod command;
 pub mod forward;
+pub mod image;
 pub mod logs;
 mod mirror;
 mod proxy;

@@ -45,6 +45,24 @@ pub enum Event {
         /// What it is doing or how it ended.
         message: String,
     },
+    /// A line of the compiler: why the program could not be built.
+    Compiler {
+        /// The line, without its end.
+        line: String,
+    },
+    /// The image is where it should be.
+    Image {
+        /// Repository, name and digest.
+        reference: String,
+        /// `false`: the registry had it already, and nothing was sent.
+        pushed: bool,
+        /// Size of the image's compressed layers, in bytes.
+        size: u64,
+        /// Bytes that were sent.
+        sent: u64,
+        /// Time for archive, compression and registry, in milliseconds.
+        milliseconds: u64,
+    },
     /// An object was written, or found to be as wanted.
     Applied {
         /// Kind of the object.

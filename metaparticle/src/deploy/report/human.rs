@@ -136,6 +136,19 @@ fn line(event: &Event) -> Option<String> {
             )
         }
         Event::Note { message } => format!("  {message}"),
+        Event::Compiler { line } => line.clone(),
+        Event::Image {
+            reference,
+            pushed,
+            size,
+            milliseconds,
+            ..
+        } => format!(
+            "{done} {} {} ({} kB, {milliseconds} ms)",
+            style(reference).bold().for_stderr(),
+            if *pushed { "pushed" } else { "unchanged" },
+            size.div_ceil(1000),
+        ),
         Event::Applied {
             kind, name, change, ..
         } => format!(

@@ -1,0 +1,173 @@
+//! Times of the way from source to digest, as one JSON object a line: what README's figures for the image come from.
+//!
+//! `METAPARTICLE_BENCH_REPOSITORY=127.0.0.1:5000/bench cargo run -p metaparticle-benches --bin image [-- RUNS [PROFILE]]`
+//!
+//! Builds a small axum service in a temporary directory, edits it before each run, and publishes it.
+
+use std::{
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use metaparticle::deploy::{
+    build::{self, Arch, Profile},
+    image::{self, Destination, PublishRequest},
+    report::Report,
+};
+use metaparticle_spec::Embedded;
+use tokio::{process::Command, time::Instant};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let repository = std::env::var("METAPARTICLE_BENCH_REPOSITORY")
+        .map_err(|_| "set METAPARTICLE_BENCH_REPOSITORY, such as 127.0.0.1:5000/bench")?;
+    let mut arguments = std::env::args().skip(1);
+    let runs: usize = arguments.next().map_or(Ok(7), |runs| runs.parse())?;
+    let profile = match arguments.next().as_deref() {
+        None | Some("fast") => Profile::Fast,
+        Some("small") => Profile::Small,
+        Some(other) => return Err(format!("`{other}` is no profile: fast or small").into()),
+    };
+    let request = PublishRequest {
+        repository: Some(repository.parse()?),
+        architecture: Arch::Amd64,
+        profile,
+        destination: Destination::Registry,
+    };
+    let service = Service::create()?;
+    let app = service.host_build().await?;
+    let report = Report::capture();
+
+    // The first build compiles the dependencies.
+    let (_, cold) = timed(image::publish(&app, &request, &report)).await?;
+    let (mut edited, mut built, mut pushed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut unchanged, mut checked) = (Vec::new(), Vec::new());
+    let mut size = 0;
+    for run in 0..runs {
+        service.edit(run)?;
+        let start = Instant::now();
+        let (program, build) =
+            timed(build::build(&app.build, Arch::Amd64, profile, &report)).await?;
+        let push = image::publish_built(&app, &request, program, &report);
+        let (published, push) = timed(push).await?;
+        assert!(published.pushed, "an edit makes another image");
+        size = published.size;
+        edited.push(start.elapsed());
+        built.push(build);
+        pushed.push(push);
+
+        let (again, whole) = timed(image::publish(&app, &request, &report)).await?;
+        assert!(!again.pushed, "the registry has the image");
+        unchanged.push(whole);
+        let program = build::build(&app.build, Arch::Amd64, profile, &report).await?;
+        let push = image::publish_built(&app, &request, program, &report);
+        checked.push(timed(push).await?.1);
+    }
+    line(
+        &format!("clean build to digest, {profile}"),
+        &mut vec![cold],
+        size,
+    );
+    line(&format!("edit to digest, {profile}"), &mut edited, size);
+    line(
+        &format!("of which cargo build, {profile}"),
+        &mut built,
+        size,
+    );
+    line(
+        &format!("of which image step, {profile}"),
+        &mut pushed,
+        size,
+    );
+    line(
+        &format!("unchanged to digest, {profile}"),
+        &mut unchanged,
+        size,
+    );
+    line(
+        &format!("of which image step, unchanged, {profile}"),
+        &mut checked,
+        size,
+    );
+    Ok(())
+}
+
+async fn timed<T, E: Error + 'static>(
+    work: impl Future<Output = std::result::Result<T, E>>,
+) -> Result<(T, Duration)> {
+    let start = Instant::now();
+    let result = work.await?;
+    Ok((result, start.elapsed()))
+}
+
+#[allow(clippy::print_stdout, reason = "the result of the program")]
+fn line(what: &str, times: &mut Vec<Duration>, layers: u64) {
+    times.sort_unstable();
+    let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let line = serde_json::json!({
+        "what": what,
+        "runs": times.len(),
+        "median_ms": times.get(times.len() / 2).map(millis),
+        "min_ms": times.first().map(millis),
+        "max_ms": times.last().map(millis),
+        "layers_bytes": layers,
+    });
+    println!("{line}");
+}
+
+/// A workspace of one annotated axum program.
+struct Service(tempfile::TempDir);
+
+impl Service {
+    fn create() -> Result<Self> {
+        let service = Self(tempfile::tempdir()?);
+        let metaparticle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../metaparticle");
+        let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+        let manifest = format!(
+            "[package]\nname = \"service\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
+             axum = {{ version = \"0.8\", default-features = false, features = [\"http1\", \"tokio\"] }}\n\
+             metaparticle = {{ path = {metaparticle:?} }}\n\
+             tokio = {{ version = \"1\", features = [\"macros\", \"net\", \"rt-multi-thread\"] }}\n"
+        );
+        fs::write(service.path("Cargo.toml"), manifest)?;
+        fs::create_dir(service.path("src"))?;
+        fs::copy(lock, service.path("Cargo.lock"))?;
+        service.edit(usize::MAX)?;
+        Ok(service)
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn edit(&self, run: usize) -> Result<()> {
+        let source = format!(
+            "use axum::{{Router, routing::get}};\n\n\
+             #[metaparticle::containerize(ports = [8080])]\n#[tokio::main]\nasync fn main() -> std::io::Result<()> {{\n    \
+             let app = Router::new().route(\"/\", get(async || \"Hello, run {run}!\\n\"));\n    \
+             let listener = tokio::net::TcpListener::bind(\"0.0.0.0:8080\").await?;\n    \
+             axum::serve(listener, app).with_graceful_shutdown(metaparticle::shutdown()).await\n}}\n"
+        );
+        Ok(fs::write(self.path("src/main.rs"), source)?)
+    }
+
+    /// Compiles the host binary, and reads from it what the deployer would be given.
+    async fn host_build(&self) -> Result<Embedded> {
+        let status = Command::new("cargo")
+            .args(["build", "--quiet"])
+            .current_dir(self.0.path())
+            .env_remove("CARGO_TARGET_DIR")
+            .status()
+            .await?;
+        if !status.success() {
+            return Err("the service does not compile".into());
+        }
+        Ok(Embedded::find(&fs::read(
+            self.path("target/debug/service"),
+        )?)?)
+    }
+}
