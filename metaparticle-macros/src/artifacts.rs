@@ -24,12 +24,12 @@ const OLD: Duration = Duration::from_secs(315_532_800);
 /// Writes the files where they belong, and returns their paths for `include_bytes!`; none if there are no files.
 pub fn write(embedded: &Embedded, invocation: &Invocation) -> Vec<String> {
     let is_program = env::var_os("CARGO_BIN_NAME").is_some();
-    match &invocation.out_dir {
-        Some(out_dir) if is_program && is_wanted(invocation) => target_dir::find(out_dir)
-            .and_then(|target| write_all(&place(&target, &embedded.build), &embedded.artifacts))
-            .unwrap_or_default(),
-        _ => Vec::new(),
+    if !is_program || !is_wanted(invocation) {
+        return Vec::new();
     }
+    target_dir::find(invocation)
+        .and_then(|target| write_all(&place(&target, &embedded.build), &embedded.artifacts))
+        .unwrap_or_default()
 }
 
 /// Neither for unit tests nor for the container; `cargo check` and rust-analyzer do not link.

@@ -7,6 +7,8 @@ use std::{env, fs, path::PathBuf};
 pub struct Invocation {
     /// Where rustc writes (`--out-dir`).
     pub out_dir: Option<PathBuf>,
+    /// The platform, if one is named (`--target`): a triple, or the path of a JSON file.
+    pub platform: Option<PathBuf>,
     /// Name of the crate, with underscores (`--crate-name`).
     pub crate_name: Option<String>,
     /// Whether an executable is linked (`--emit=…,link`), as against `cargo check`.
@@ -41,7 +43,9 @@ impl Invocation {
             }
             let (option, value) = match arg.split_once('=') {
                 Some((option, value)) if option.starts_with("--") => (option, value.to_owned()),
-                _ if ["--out-dir", "--crate-name", "--emit", "--cfg"].contains(&&*arg) => {
+                _ if ["--out-dir", "--target", "--crate-name", "--emit", "--cfg"]
+                    .contains(&&*arg) =>
+                {
                     (&*arg, args.next().unwrap_or_default())
                 }
                 _ => continue,
@@ -55,6 +59,7 @@ impl Invocation {
     fn set(&mut self, option: &str, value: String) {
         match option {
             "--out-dir" => self.out_dir = Some(value.into()),
+            "--target" => self.platform = Some(value.into()),
             "--crate-name" => self.crate_name = Some(value),
             "--emit" => self.links |= value.split(',').any(|kind| kind == "link"),
             "--cfg" if value == "metaparticle_container" => self.is_container = true,
@@ -81,10 +86,12 @@ mod tests {
     fn cargo_build_links_into_its_out_dir() {
         let invocation = parse(
             "rustc --crate-name web --edition=2024 src/main.rs --crate-type bin --emit=dep-info,link \
-             --cfg feature=\"tls\" --cfg feature=\"default\" --out-dir /t/debug/deps",
+             --cfg feature=\"tls\" --cfg feature=\"default\" --out-dir /t/debug/deps \
+             --target x86_64-unknown-linux-musl",
         );
         let expected = Invocation {
             out_dir: Some("/t/debug/deps".into()),
+            platform: Some("x86_64-unknown-linux-musl".into()),
             crate_name: Some("web".to_owned()),
             links: true,
             features: vec!["default".to_owned(), "tls".to_owned()],

@@ -91,6 +91,13 @@ impl Cargo {
 }
 
 impl Outcome {
+    /// Whether a target was up to date.
+    #[must_use]
+    pub fn is_fresh(&self, target: &str) -> bool {
+        let mut messages = self.messages.iter();
+        messages.any(|message| message["target"]["name"] == target && message["fresh"] == true)
+    }
+
     /// The executable of a target.
     #[must_use]
     #[track_caller]
