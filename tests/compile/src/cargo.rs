@@ -21,6 +21,8 @@ pub struct Outcome {
     pub is_success: bool,
     /// Cargo's messages, one JSON value each.
     pub messages: Vec<Value>,
+    /// All of its output.
+    pub stdout: String,
     /// What it said to the user.
     pub stderr: String,
 }
@@ -73,6 +75,7 @@ impl Cargo {
                 .lines()
                 .filter_map(|line| serde_json::from_str(line).ok())
                 .collect(),
+            stdout,
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
@@ -108,6 +111,13 @@ impl Outcome {
         path.unwrap_or_else(|| panic!("{target} was linked\n{}", self.stderr))
             .into()
     }
+
+    /// The bytes of the executable of a target.
+    #[must_use]
+    #[track_caller]
+    pub fn bytes(&self, target: &str) -> Vec<u8> {
+        fs::read(self.executable(target)).expect("cargo has just linked it")
+    }
 }
 
 /// The build directory that all packages share; it outlives the test run.
@@ -121,4 +131,17 @@ pub fn shared() -> PathBuf {
     let shared = target.join("tmp/compile-tests");
     fs::create_dir_all(&shared).expect("the target directory can be written");
     shared
+}
+
+/// The platform that the tests run on, by its full name.
+#[must_use]
+pub fn host() -> String {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc)
+        .arg("-vV")
+        .output()
+        .expect("rustc can be run");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.expect("rustc says its host").to_owned()
 }

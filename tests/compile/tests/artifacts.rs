@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use metaparticle_compile_tests::{Cargo, Outcome, Package, cargo::shared, package};
+use metaparticle_compile_tests::{
+    Cargo, Outcome, Package,
+    cargo::{host, shared},
+    package,
+};
 use metaparticle_spec::Embedded;
 use tempfile::TempDir;
 
@@ -17,7 +21,7 @@ const DOCKERFILE: &str = "Dockerfile";
 fn build_writes_what_is_embedded() {
     let (dir, package) = program("writes");
     let outcome = Cargo::new(&package.dir, &BUILD).succeed();
-    let binary = fs::read(outcome.executable("writes")).unwrap();
+    let binary = outcome.bytes("writes");
     let embedded = Embedded::find(&binary).unwrap();
     let names: Vec<_> = embedded.artifacts.iter().map(|a| a.path.as_str()).collect();
     assert_eq!(
@@ -244,7 +248,7 @@ mod target_dir {
         package.write("src/main.rs", MAIN);
         let outcome = split(&package, &["--message-format=json"]).succeed();
         assert_written(&dir.path().join("target"), "of-member");
-        let binary = fs::read(outcome.executable("of-member")).unwrap();
+        let binary = outcome.bytes("of-member");
         assert_eq!(
             Embedded::find(&binary).unwrap().build.package_path,
             "crates/shop"
@@ -282,16 +286,4 @@ fn build(package: &Package) -> Outcome {
 
 fn place(target: &Path, below: &str) -> PathBuf {
     target.join("metaparticle/artifacts").join(below)
-}
-
-/// The platform that the tests run on, by its full name.
-fn host() -> String {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let output = std::process::Command::new(rustc)
-        .arg("-vV")
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    host.unwrap().to_owned()
 }

@@ -1,0 +1,153 @@
+//! What is in the container's binary and in the host's: the marker, the record, and nothing more than needed.
+
+use std::{fs, process::Command};
+
+use metaparticle_compile_tests::{
+    Cargo, Outcome, Package,
+    cargo::{host, shared},
+    package::repository,
+};
+use metaparticle_spec::Embedded;
+
+const MAIN: &str =
+    "#[metaparticle::replicated(4, ports = [8080])]\nfn main() {\n    println!(\"main ran\");\n}\n";
+const MARKER: &[u8] = b"metaparticle-container-v1";
+
+/// The hardest profile: whatever is not used is gone. Given as flags, because a profile would compile the macros anew.
+const SMALL: &str =
+    "-Copt-level=z -Clto=fat -Cembed-bitcode=yes -Ccodegen-units=1 -Cpanic=abort -Cstrip=symbols";
+const CONTAINER: &str = "--cfg metaparticle_container";
+
+#[test]
+fn host_binary_carries_the_record_and_no_marker_even_if_it_looks_for_one() {
+    let package = program("host");
+    package.edit(
+        "src/main.rs",
+        "println!",
+        "assert!(!metaparticle::__private::is_container_binary(&[7; 99]));\n    println!",
+    );
+    let binary = build(&package, "").bytes("host");
+    let embedded = Embedded::find(&binary).unwrap();
+    assert_eq!(embedded.spec.name.as_str(), "host");
+    assert_eq!(embedded.build.bin, "host");
+    assert_eq!(embedded.build.version, "0.1.0");
+    assert_eq!(embedded.build.features, ["default", "gated"]);
+    assert_eq!(embedded.build.manifest_dir, package.dir.to_str().unwrap());
+    assert!(!embedded.artifacts.is_empty());
+    assert!(!contains(&binary, MARKER));
+}
+
+#[test]
+fn container_binary_carries_the_marker_and_no_record_and_runs_main_without_a_role() {
+    let package = program("container");
+    let executable = build(&package, CONTAINER).executable("container");
+    let binary = fs::read(&executable).unwrap();
+    assert!(Embedded::find(&binary).is_err());
+    assert!(contains(&binary, MARKER));
+    assert!(metaparticle::__private::is_container_binary(&binary));
+    for trace in [
+        &b"METAPARTICLE_ROLE"[..],
+        b"replicas",
+        b"manifests.yaml",
+        b"8080",
+    ] {
+        assert!(
+            !contains(&binary, trace),
+            "{}",
+            String::from_utf8_lossy(trace)
+        );
+    }
+    let output = Command::new(executable)
+        .env_remove("METAPARTICLE_ROLE")
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "main ran\n");
+}
+
+#[test]
+fn changed_replicas_leave_the_container_binary_as_it_is() {
+    let package = program("steady");
+    let before = build(&package, CONTAINER).bytes("steady");
+    let edited = MAIN.replace("replicated(4", "replicated(12345, name = \"other\"");
+    package.write("src/main.rs", &edited);
+    let after = build(&package, CONTAINER);
+    assert!(!after.is_fresh("steady"));
+    assert!(before == after.bytes("steady"));
+}
+
+#[test]
+fn container_graph_is_lean_with_every_feature() {
+    let tree = tree(&["--all-features"], CONTAINER);
+    // Procedural macros run in the compiler.
+    let allowed = [
+        "bytes",
+        "errno",
+        "libc",
+        "metaparticle",
+        "metaparticle-macros",
+        "mio",
+        "pin-project-lite",
+        "signal-hook-registry",
+        "tokio",
+        "tokio-macros",
+    ];
+    let more: Vec<_> = tree
+        .iter()
+        .filter(|name| !allowed.contains(&name.as_str()))
+        .collect();
+    assert!(more.is_empty(), "{more:?}");
+}
+
+#[test]
+fn host_graph_holds_the_deployer() {
+    let tree = tree(&["--all-features"], "");
+    for name in ["kube", "k8s-openapi", "metaparticle-spec"] {
+        assert!(tree.iter().any(|present| present == name), "{name}");
+    }
+}
+
+/// Names of the packages that are linked into a program that uses `metaparticle`.
+fn tree(features: &[&str], flags: &str) -> Vec<String> {
+    let host = host();
+    let args = [
+        &[
+            "tree",
+            "--package=metaparticle",
+            "--edges=normal,no-proc-macro",
+            "--prefix=none",
+        ][..],
+        &["--format={lib}", "--target", &host],
+        features,
+    ];
+    let outcome = Cargo::new(&repository(), &args.concat())
+        .env("RUSTFLAGS", flags)
+        .succeed();
+    let mut names: Vec<String> = outcome
+        .stdout
+        .lines()
+        .map(|line| line.replace('_', "-"))
+        .collect();
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn program(name: &str) -> Package {
+    let package = Package::alone(&shared().join("packages").join(name), name);
+    package.write("src/main.rs", MAIN);
+    package.append(
+        "Cargo.toml",
+        "[features]\ndefault = ['gated']\ngated = []\nother = []\n",
+    );
+    package
+}
+
+fn build(package: &Package, flags: &str) -> Outcome {
+    Cargo::new(&package.dir, &["build", "--message-format=json"])
+        .env("CARGO_BUILD_TARGET", host())
+        .env("RUSTFLAGS", format!("{SMALL} {flags}"))
+        .succeed()
+}
+
+fn contains(binary: &[u8], text: &[u8]) -> bool {
+    binary.windows(text.len()).any(|window| window == text)
+}
