@@ -1,4 +1,41 @@
 //! Annotate `main`, and `cargo run` turns the program into a distributed application on Kubernetes.
+//!
+//! ```no_run
+//! use metaparticle::{containerize, replicated};
+//!
+//! #[containerize(ports = [8080], repository = "registry.example.com/team")]
+//! #[replicated(4)]
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let listener = tokio::net::TcpListener::bind("0.0.0.0:8080").await?;
+//!     let app = axum::Router::new().route("/", axum::routing::get(|| async { "hello" }));
+//!     axum::serve(listener, app)
+//!         .with_graceful_shutdown(metaparticle::shutdown())
+//!         .await
+//! }
+//! ```
+//!
+//! # What happens
+//! - **`cargo build`** checks the attributes, renders a Dockerfile and the manifests, embeds them in the program, and
+//!   mirrors them to `target/metaparticle/artifacts/<package>/<binary>/`. A mistake in an attribute is a compile error
+//!   at its token.
+//! - **`cargo run`** starts the deployer instead of `main`: it builds the image, pushes it, applies the manifests, and
+//!   judges the rollout. What stands after `--` is for the program, unless its first word is `metaparticle`.
+//! - **In the cluster** the same source runs as it is: the deployer is not in the container's binary, and the
+//!   generated manifests say in `METAPARTICLE_ROLE` who the program is. Nothing is guessed from its surroundings.
+//!   To run `main` on the own machine, say `METAPARTICLE_ROLE=replica cargo run`.
+//!
+//! # The attributes
+//! [`containerize`] takes what every program has: name, image, ports, environment, resources, probes. It also lists
+//! all common keys. [`replicated`], [`sharded`] and [`job`] say what kind of program it is, and take the common keys,
+//! too. They stand on `main`, alone or together in any order, before or after a runtime's attribute such as
+//! `#[tokio::main]`, under any name or path, and under `cfg_attr`. No key is said twice over all of them. `main` may
+//! return whatever [`std::process::Termination`] allows.
+//!
+//! # Features
+//! - `deploy` (default): the deployer. It never gets into the container, whatever features are on.
+//! - `k8s` (default): chooses the version feature `earliest` of `k8s-openapi`. A program that chooses another one
+//!   takes `default-features = false, features = ["deploy"]`.
 
 #[cfg(all(feature = "deploy", not(metaparticle_container)))]
 pub mod deploy;
@@ -6,7 +43,113 @@ mod enter;
 mod pod;
 mod shutdown;
 
-pub use metaparticle_macros::{containerize, job, replicated, sharded};
+/// Makes the program one that deploys itself.
+///
+/// Alone, a program with `ports` is a service of one replica, and one without is a job that runs once; see
+/// [`replicated`], [`sharded`] and [`job`] for more. Every key can be left out, and stands in any of the attributes
+/// that are on `main`, but only once.
+///
+/// | key | value | effect | default |
+/// |-----|-------|--------|---------|
+/// | `name` | 1 to 63 lower-case letters, digits and `-`, beginning with a letter | names the image and every object | the binary's name, `_` as `-` |
+/// | `repository` | `"[host[:port]/]path"` | where the image is pushed, as `<repository>/<name>` | none: a deployment needs it, or `METAPARTICLE_REPOSITORY` |
+/// | `tag` | 1 to 128 letters, digits, `_`, `.` and `-` | tag of the image; pods run it by its digest | the package's version, `+` as `-` |
+/// | `namespace` | 1 to 63 lower-case letters, digits and `-` | where the objects are | that of the context |
+/// | `context` | a context of the kubeconfig | the cluster to deploy to | none: no cluster is used that was not named, here or in `METAPARTICLE_CONTEXT` |
+/// | `ports` | `[8080, "9090/udp", "admin:9000", "dns:53/udp"]` | where the program listens; each gets a place in the Service | none |
+/// | `public` | flag | the Service is reachable from outside (`type: LoadBalancer`) | off |
+/// | `env(…)` | `env(LOG = "info", "my.var" = "x")` | environment of the program; `METAPARTICLE_…` is reserved | none |
+/// | `resources(…)` | `cpu`, `memory`, `cpu_limit`, `memory_limit`, each a quantity of Kubernetes | requests and limits | 50m CPU and 32Mi memory requested, no limits |
+/// | `probes(…)` | `readiness`, `liveness`, `startup`: a path each; `port`: one of `ports` | how the program is asked for its health | ready as soon as the first TCP port accepts |
+/// | `base` | `"scratch"` or an image | what the image is built on | by the program's linkage |
+/// | `on_exit` | `"detach"` or `"delete"` | what the first Ctrl-C does to what was deployed | `"detach"` |
+/// | `coordination` | flag | a token and the smallest Role, for elections, locks and shards | off; on for `sharded` |
+/// | `crate` | a path | where this crate is, if it was renamed | `::metaparticle` |
+///
+/// A flag is said as `public`, `public = true` or `public = false`. All values are literals.
+///
+/// # Examples
+/// ```no_run
+/// #[metaparticle::containerize(
+///     name = "web",
+///     repository = "127.0.0.1:5000/demo",
+///     ports = [8080, "admin:9000"],
+///     public,
+///     env(LOG = "info"),
+///     resources(cpu = "100m", memory = "64Mi", memory_limit = "128Mi"),
+///     probes(readiness = "/ready", liveness = "/live"),
+/// )]
+/// fn main() {
+///     // listen, serve
+/// }
+/// ```
+///
+/// Gated by a feature:
+/// ```no_run
+/// #[cfg_attr(feature = "production", metaparticle::containerize(namespace = "prod"))]
+/// #[metaparticle::replicated(4, ports = [8080])]
+/// fn main() {}
+/// ```
+#[doc(inline)]
+pub use metaparticle_macros::containerize;
+
+/// Runs equal copies of a service: a Deployment, a Service, and a disruption budget from 2 replicas on.
+///
+/// | key | value | effect | default |
+/// |-----|-------|--------|---------|
+/// | `replicas` | 1 to 2147483647; the key may be left out at the first place: `replicated(4)` | number of pods | must be said |
+///
+/// Takes all keys of [`containerize`], too.
+///
+/// # Examples
+/// ```no_run
+/// #[metaparticle::replicated(replicas = 4, ports = [8080])]
+/// fn main() {
+///     // listen, serve
+/// }
+/// ```
+#[doc(inline)]
+pub use metaparticle_macros::replicated;
+
+/// Divides the requests to a service by key: a StatefulSet of one pod a shard, with a headless Service.
+///
+/// | key | value | effect | default |
+/// |-----|-------|--------|---------|
+/// | `shards` | 1 to 2147483647 | number of shards, one pod each | must be said |
+/// | `key` | a path with one segment in braces; `…` at its end stands for any rest | which part of a request's path is its key | must be said |
+///
+/// Takes all keys of [`containerize`], too. At least one TCP port is needed.
+///
+/// # Examples
+/// ```no_run
+/// #[metaparticle::sharded(shards = 3, key = "/users/{id}/…", ports = [8080])]
+/// fn main() {
+///     // listen, serve the users of this shard
+/// }
+/// ```
+#[doc(inline)]
+pub use metaparticle_macros::sharded;
+
+/// Runs a program that ends: a Job, anew with every `cargo run`.
+///
+/// | key | value | effect | default |
+/// |-----|-------|--------|---------|
+/// | `completions` | 1 to 2147483647 | number of successful runs that make the job complete; each reads its number from 0 on in `JOB_COMPLETION_INDEX` | 1 |
+/// | `parallelism` | 1 to 100000, at most `completions` | number of pods that run at the same time | 1 |
+///
+/// Takes all keys of [`containerize`], too, but for `ports`, `public` and `probes`.
+///
+/// # Examples
+/// ```no_run
+/// #[metaparticle::job(completions = 4, parallelism = 2)]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     // do the part of this run
+///     Ok(())
+/// }
+/// ```
+#[doc(inline)]
+pub use metaparticle_macros::job;
+
 pub use pod::{Pod, pod};
 pub use shutdown::shutdown;
 

@@ -1,5 +1,7 @@
 //! The files beside the binary: when they are written, where, and when not.
 
+#![allow(clippy::unwrap_used, reason = "a suite panics where it fails")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

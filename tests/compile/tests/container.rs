@@ -1,5 +1,7 @@
 //! What is in the container's binary and in the host's: the marker, the record, and nothing more than needed.
 
+#![allow(clippy::unwrap_used, reason = "a suite panics where it fails")]
+
 use std::{fs, process::Command};
 
 use metaparticle_compile_tests::{

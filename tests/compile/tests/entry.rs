@@ -1,5 +1,7 @@
 //! Who am I? What happens before the user's `main`, by the role that the program was given, and how it ends.
 
+#![allow(clippy::unwrap_used, reason = "a suite panics where it fails")]
+
 use std::{
     io::{BufRead, BufReader, Read},
     path::PathBuf,
