@@ -1,8 +1,8 @@
 //! The attributes `#[containerize]`, `#[replicated]`, `#[sharded]` and `#[job]`; documented where `metaparticle`
 //! re-exports them.
 //!
-//! Each of the four only moves its arguments into one trailing `#[__spec(…)]` ([`stack`]), which expands last:
-//! [`parse`] → [`model`] → [`check`] → [`expand`] with [`artifacts`], or [`fallback`] where something is wrong.
+//! Each of the four only moves its arguments into one trailing `#[__spec(…)]` (`stack`), which expands last:
+//! `parse` → `model` → `check` → `expand` with `artifacts`, or `fallback` where something is wrong.
 
 #![allow(
     unreachable_pub,
