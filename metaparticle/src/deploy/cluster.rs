@@ -19,11 +19,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Longest wait for the answer to one request; watches and logs have limits of their own.
 const ANSWER: Duration = Duration::from_secs(30);
 /// Waits before a request is sent again.
-const BACKOFF: [Duration; 4] = [
+const BACKOFF: [Duration; 3] = [
     Duration::from_millis(100),
     Duration::from_millis(300),
     Duration::from_secs(1),
-    Duration::from_secs(3),
 ];
 
 /// A connection to one API server, and the namespace that is worked in. Neither changes while it exists.

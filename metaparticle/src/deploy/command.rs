@@ -8,7 +8,7 @@ use clap::{
     Args, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use metaparticle_spec::{Format, Namespace};
+use metaparticle_spec::{Format, Namespace, Repository};
 
 use super::report::Output;
 
@@ -44,8 +44,24 @@ pub enum Command {
     Logs(Logs),
 }
 
+impl Command {
+    /// Where to, if the command is for a cluster.
+    #[must_use]
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Up(up) => Some(&up.target),
+            Self::Down(down) => Some(&down.target),
+            Self::Status(status) => Some(&status.target),
+            Self::Logs(logs) => Some(&logs.target),
+            Self::Render(_) => None,
+        }
+    }
+}
+
 /// `up`
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are flags")]
+#[expect(clippy::doc_markdown, reason = "the text is shown as it is by --help")]
 pub struct Up {
     /// Where to deploy, and how to tell of it.
     #[command(flatten)]
@@ -53,7 +69,7 @@ pub struct Up {
     /// Repository to which the image is pushed, such as `registry.example.com/team`
     /// [env: METAPARTICLE_REPOSITORY] [default: the attribute's]
     #[arg(long, value_name = "REPOSITORY")]
-    pub repository: Option<String>,
+    pub repository: Option<Repository>,
     /// Exit when the rollout is judged, also at a terminal.
     #[arg(long, conflicts_with_all = ["follow", "port_forward"])]
     pub detach: bool,
@@ -109,6 +125,7 @@ pub struct Logs {
 
 /// Where to, and how to tell of it.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::doc_markdown, reason = "the text is shown as it is by --help")]
 pub struct Target {
     /// Context of the kubeconfig [env: METAPARTICLE_CONTEXT] [default: the attribute's; never the current one]
     #[arg(long, value_name = "CONTEXT")]

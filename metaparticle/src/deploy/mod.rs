@@ -5,20 +5,35 @@
 
 use std::process::ExitCode;
 
-use metaparticle_spec::Embedded;
+use metaparticle_spec::{Embedded, Workload, render::APP_LABEL};
 
 pub mod apply;
 pub mod build;
 pub mod cluster;
 pub mod command;
+pub mod down;
+mod error;
 pub mod forward;
 pub mod image;
+mod interrupt;
 pub mod logs;
 mod mirror;
+pub mod nodes;
 mod proxy;
+pub mod render;
 pub mod report;
 pub mod rollout;
+mod run;
+pub mod status;
 pub mod target;
+mod up;
+
+use cluster::Cluster;
+use command::Command;
+pub use error::{Error, Publish};
+use interrupt::Interrupt;
+use report::{Event, Output, Report};
+use target::{Chosen, Named};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +68,145 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Runs the deployer of the program that carries `embedded`, with the command line of this process.
+/// Runs the deployer of the program that carries `embedded`, with the command line and environment of this process.
 ///
 /// The caller ends the process with the returned code; tasks that are still running are given up.
 #[must_use]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is the process's, and this is its last use"
+)]
 pub fn main(embedded: Embedded) -> Exit {
-    let _ = embedded;
-    Exit::Usage
+    let command = match command::parse(std::env::args_os().skip(1)) {
+        Ok(command) => command,
+        Err(error) => {
+            // Nobody may read any more.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
+        }
+    };
+    let ended = output(&command).map(Report::new);
+    let report = ended
+        .as_ref()
+        .map_or_else(|_| Report::new(Output::Human), Clone::clone);
+    let ended = ended.and_then(|report| run_command(&embedded, &command, &report));
+    ended.unwrap_or_else(|error| {
+        let exit = error.exit();
+        report.failure(&error, exit.code());
+        exit
+    })
+}
+
+/// A variable of the environment that is set to something.
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn output(command: &Command) -> Result<Output, Error> {
+    const NAME: &str = "METAPARTICLE_OUTPUT";
+    match (
+        command.target().and_then(|target| target.output),
+        env(NAME).as_deref(),
+    ) {
+        (Some(output), _) => Ok(output),
+        (None, None | Some("human")) => Ok(Output::Human),
+        (None, Some("json")) => Ok(Output::Json),
+        (None, Some(value)) => Err(Error::Environment {
+            name: NAME,
+            value: value.to_owned(),
+            allowed: "use `human` or `json`".to_owned(),
+        }),
+    }
+}
+
+fn run_command(embedded: &Embedded, command: &Command, report: &Report) -> Result<Exit, Error> {
+    let spec = &embedded.spec;
+    let (target, action) = match command {
+        Command::Render(options) => {
+            render::render(embedded, options, report)?;
+            return Ok(Exit::Success);
+        }
+        Command::Up(_) if matches!(spec.workload, Workload::Sharded { .. }) => {
+            return Err(Error::Sharded);
+        }
+        Command::Up(up) => (&up.target, "deploying"),
+        Command::Down(down) => (&down.target, "deleting"),
+        Command::Status(status) => (&status.target, "reading"),
+        Command::Logs(logs) => (&logs.target, "reading"),
+    };
+    let chosen = Named::new(target, env, spec).choose()?;
+    report.event(Event::Target {
+        action,
+        app: spec.name.to_string(),
+        context: chosen.context.clone(),
+        server: chosen.server.clone(),
+        namespace: chosen.namespace.clone(),
+        why: format!("{} this context", chosen.why),
+    });
+    let system = |doing| move |source| Error::System { doing, source };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2) // one may be held up by a credential helper, and Ctrl-C must still be heard
+        .enable_all()
+        .build()
+        .map_err(system("start a runtime"))?;
+    let exit = runtime.block_on(async {
+        let interrupt = Interrupt::listen(report.clone()).map_err(system("listen for Ctrl-C"))?;
+        match command {
+            Command::Up(options) => {
+                // Decides by itself what Ctrl-C does.
+                up::up(embedded, options, chosen, report, &interrupt).await
+            }
+            command => tokio::select! {
+                biased;
+                () = interrupt.wait() => Ok(Exit::Interrupted),
+                ended = look_after(embedded, command, chosen, report) => ended,
+            },
+        }
+    });
+    // What still blocks a thread is nobody's concern any more.
+    runtime.shutdown_background();
+    exit
+}
+
+/// Commands on what is deployed already.
+async fn look_after(
+    embedded: &Embedded,
+    command: &Command,
+    chosen: Chosen,
+    report: &Report,
+) -> Result<Exit, Error> {
+    let name = embedded.spec.name.as_str();
+    let cluster = Cluster::connect(chosen, report).await?;
+    let done = |message: String| report.event(Event::Done { message });
+    match command {
+        Command::Down(_) => match down::down(&cluster, name, report).await? {
+            0 => done(format!("nothing of {name} was there to delete")),
+            deleted => done(format!("{name} is gone: {deleted} objects deleted")),
+        },
+        Command::Status(_) => {
+            if status::status(&cluster, name, report).await? == 0 {
+                done(format!("{name} is not deployed"));
+            }
+        }
+        Command::Logs(options) => {
+            let Cluster {
+                client, namespace, ..
+            } = &cluster;
+            let selector = format!("{APP_LABEL}={name}");
+            if options.follow {
+                let forever = std::future::pending();
+                logs::follow(client, namespace, &selector, None, report, forever).await?;
+            } else {
+                logs::show(client, namespace, &selector, None, report).await?;
+            }
+        }
+        Command::Up(_) | Command::Render(_) => unreachable!("they were run before"),
+    }
+    Ok(Exit::Success)
 }
 
 /// Chooses the cryptography of every TLS connection of this process, unless that is done.
@@ -76,7 +223,27 @@ pub(crate) fn install_crypto_provider() {
 mod fixture {
     //! Applications for tests.
 
-    use metaparticle_spec::AppSpec;
+    use metaparticle_spec::{AppSpec, Artifact, Embedded};
+
+    /// A program with files that show where they come from.
+    pub(crate) fn embedded(name: &str) -> Embedded {
+        let artifact = |path: &str, text: &str| Artifact {
+            path: path.into(),
+            text: text.into(),
+        };
+        Embedded {
+            spec: spec(name),
+            build: serde_json::from_value(serde_json::json!({
+                "package": name, "version": "0.1.0", "bin": name, "example": false, "features": [],
+                "rustc": "1.89.0", "manifest_dir": "/nowhere", "package_path": "",
+            }))
+            .expect("the fixture is valid"),
+            artifacts: vec![
+                artifact("Dockerfile", "FROM scratch\n"),
+                artifact("manifests.yaml", "embedded manifests\n"),
+            ],
+        }
+    }
 
     /// A service with one port.
     pub(crate) fn spec(name: &str) -> AppSpec {

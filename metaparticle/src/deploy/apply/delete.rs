@@ -11,14 +11,15 @@ use kube::{
 use super::{
     Error,
     object::{Key, Live},
-    set::{Id, PART_OF},
+    set::Id,
 };
 use crate::deploy::cluster::{self, Cluster};
 
 /// How often a member is looked at again after it changed between look and deletion.
 const ATTEMPTS: usize = 8;
 
-/// Deletes a member of the set: only while it has the identity and the label that it had when it was found.
+/// Deletes an object of the set: only while it has the identity and the `label` that it had when it was found
+/// ([`super::set::PART_OF`] of a member, [`super::set::ID`] of the parent).
 ///
 /// Returns whether it is this call that deleted it.
 ///
@@ -30,56 +31,41 @@ const ATTEMPTS: usize = 8;
 pub(crate) async fn delete(
     cluster: &Cluster,
     resource: &ApiResource,
-    set: &Id,
+    (label, set): (&str, &Id),
     member: &Live,
     propagation: PropagationPolicy,
 ) -> Result<bool, cluster::Error> {
     let api = cluster.api(resource);
-    let doing = format!("delete {}", member.key);
-    let mut version = member.resource_version.clone();
-    for _ in 0..ATTEMPTS {
+    let mut version = Some(member.resource_version.clone());
+    for attempt in 0.. {
         let params = DeleteParams {
             propagation_policy: Some(propagation.clone()),
             preconditions: Some(Preconditions {
                 uid: Some(member.uid.clone()),
-                resource_version: Some(version.clone()),
+                // If it changes faster than we look, its identity alone must do.
+                resource_version: version.filter(|_| attempt < ATTEMPTS),
             }),
             ..DeleteParams::default()
         };
         let answer = cluster
-            .call(&doing, async || api.delete(&member.key.name, &params).await)
+            .call(format_args!("delete {}", member.key), async || {
+                api.delete(&member.key.name, &params).await
+            })
             .await;
         match answer {
             Ok(_) => return Ok(true),
-            Err(error) if error.is_not_found() => return Ok(false),
-            Err(error) if error.is_conflict() => {}
+            Err(error) if error.is_not_found() => break,
+            Err(error) if error.is_conflict() && attempt < ATTEMPTS => {}
+            Err(error) if error.is_conflict() => break, // another identity
             Err(error) => return Err(error),
         }
         // Its status may have changed, or it may no longer be ours.
         match look(cluster, resource, &member.key.name).await? {
-            Some(now) if is_same_member(&now, set, &member.uid) => {
-                version = now.resource_version().unwrap_or_default();
-            }
-            _ => return Ok(false),
+            Some(now) if is_same(&now, &member.uid, label, set) => version = now.resource_version(),
+            _ => break,
         }
     }
-    // It changes faster than we look: its identity alone must do.
-    let params = DeleteParams {
-        propagation_policy: Some(propagation),
-        preconditions: Some(Preconditions {
-            uid: Some(member.uid.clone()),
-            resource_version: None,
-        }),
-        ..DeleteParams::default()
-    };
-    let answer = cluster
-        .call(&doing, async || api.delete(&member.key.name, &params).await)
-        .await;
-    match answer {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() || error.is_conflict() => Ok(false),
-        Err(error) => Err(error),
-    }
+    Ok(false)
 }
 
 /// Waits until objects of these identities are gone.
@@ -136,7 +122,7 @@ pub(crate) async fn look(
         .await
 }
 
-fn is_same_member(now: &PartialObjectMeta<DynamicObject>, set: &Id, uid: &str) -> bool {
+fn is_same(now: &PartialObjectMeta<DynamicObject>, uid: &str, label: &str, set: &Id) -> bool {
     now.metadata.uid.as_deref() == Some(uid)
-        && now.labels().get(PART_OF).map(String::as_str) == Some(set.as_str())
+        && now.labels().get(label).map(String::as_str) == Some(set.as_str())
 }

@@ -199,32 +199,25 @@ async fn plan_of(cluster: &Cluster, request: &Request) -> Result<(Survey, Plan),
     let desired = request.desired(cluster);
     let survey = survey(cluster, &request.app, &desired, &BTreeSet::new()).await?;
     let id = set::Id::of(&request.app, &cluster.namespace);
-    let parent_is_foreign = |parent: &&Parent| {
-        let ours = parent.id.as_deref() == Some(id.as_str());
-        !ours && !(request.take_ownership && parent.id.is_none())
-    };
-    let foreign_parent = survey.parent.as_ref().filter(parent_is_foreign);
-    let plan = plan::plan(
-        &id,
-        desired,
-        &survey.live,
-        survey.members.clone(),
-        request.take_ownership,
-    );
-    let mut collisions: Vec<Collision> = foreign_parent
-        .map(|parent| Collision {
+    let parent = survey.parent.as_ref().and_then(|parent| {
+        let owner = match &parent.id {
+            Some(own) if own == id.as_str() => return None,
+            Some(other) => Owner::Set(other.clone()),
+            None if request.take_ownership => return None,
+            None => Owner::Unlabelled(parent.live.managers.clone()),
+        };
+        Some(Collision {
             key: parent.live.key.clone(),
-            owner: match &parent.id {
-                Some(id) => Owner::Set(id.clone()),
-                None => Owner::Unlabelled(parent.live.managers.clone()),
-            },
+            owner,
         })
-        .into_iter()
-        .collect();
-    match plan {
-        Ok(plan) if collisions.is_empty() => Ok((survey, plan)),
-        plan => {
-            collisions.extend(plan.err().unwrap_or_default());
+    });
+    let members = survey.members.clone();
+    let plan = plan::plan(&id, desired, &survey.live, members, request.take_ownership);
+    match (plan, parent) {
+        (Ok(plan), None) => Ok((survey, plan)),
+        (plan, parent) => {
+            let mut collisions = plan.err().unwrap_or_default();
+            collisions.splice(0..0, parent);
             Err(Error::of_collisions(&collisions))
         }
     }
@@ -333,8 +326,7 @@ async fn await_gone(
         .iter()
         .filter_map(|key| {
             let live = survey.live.iter().find(|live| live.key == *key)?;
-            let resource = survey.resource(key)?.clone();
-            Some((resource, key.clone(), live.uid.clone()))
+            Some((survey.resource(key).clone(), key.clone(), live.uid.clone()))
         })
         .collect();
     for (_, key, _) in &going {
@@ -360,11 +352,9 @@ async fn prune(
     let id = set::Id::of(&request.app, &cluster.namespace);
     let mut pruned = 0;
     for member in &plan.prunes {
-        let resource = survey
-            .resource(&member.key)
-            .expect("members were listed by it");
+        let resource = survey.resource(&member.key);
         let policy = PropagationPolicy::Background;
-        if delete::delete(cluster, resource, &id, member, policy).await? {
+        if delete::delete(cluster, resource, (set::PART_OF, &id), member, policy).await? {
             pruned += 1;
             report.event(Event::Pruned {
                 kind: member.key.group_kind.kind.clone(),

@@ -98,6 +98,15 @@ impl Desired {
 }
 
 impl Live {
+    /// Whether it makes pods.
+    pub(crate) fn is_workload(&self) -> bool {
+        let GroupKind { group, kind } = &self.key.group_kind;
+        matches!(
+            (group.as_str(), kind.as_str()),
+            ("apps", "Deployment" | "StatefulSet") | ("batch", "Job" | "CronJob")
+        )
+    }
+
     /// What the metadata of an object of kind `api` says.
     pub(crate) fn new<K: Resource>(api: &ApiResource, object: &K) -> Self {
         let meta = object.meta();
@@ -126,6 +135,22 @@ impl Live {
             deleting: meta.deletion_timestamp.is_some(),
         }
     }
+}
+
+/// Kinds of which this version generates objects.
+pub(crate) fn generated_kinds() -> impl Iterator<Item = GroupKind> {
+    [
+        "ServiceAccount",
+        "Role.rbac.authorization.k8s.io",
+        "RoleBinding.rbac.authorization.k8s.io",
+        "Service",
+        "PodDisruptionBudget.policy",
+        "Deployment.apps",
+        "StatefulSet.apps",
+        "Job.batch",
+    ]
+    .into_iter()
+    .map(GroupKind::parse)
 }
 
 /// The version in which objects of a kind are asked for, if this crate has ever generated it.

@@ -43,11 +43,12 @@ pub(crate) struct Parent {
 }
 
 impl Survey {
-    /// How objects of a kind are asked for.
-    pub(crate) fn resource(&self, key: &Key) -> Option<&ApiResource> {
-        self.resources
-            .iter()
-            .find(|resource| GroupKind::of(resource) == key.group_kind)
+    /// How an object that was found is asked for.
+    pub(crate) fn resource(&self, found: &Key) -> &ApiResource {
+        let mut resources = self.resources.iter();
+        resources
+            .find(|resource| GroupKind::of(resource) == found.group_kind)
+            .expect("it was found by one of them")
     }
 }
 

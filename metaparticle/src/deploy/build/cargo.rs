@@ -330,7 +330,7 @@ mod tests {
             None
         );
         assert_eq!(
-            executable_of("a line of a build script", &build("web", false)),
+            executable_of(b"a line of a build script", &build("web", false)),
             None
         );
     }

@@ -1,5 +1,6 @@
 //! [`Event`]: everything that a deployment tells, in the form in which machines read it (`--output json`).
 
+use miette::Diagnostic;
 use serde::{Serialize, Serializer};
 
 /// One thing that happened. In JSON: an object whose `event` is the variant's name in kebab case.
@@ -88,6 +89,17 @@ pub enum Event {
         /// Name of the object.
         name: String,
     },
+    /// How an object is.
+    Status {
+        /// Kind of the object.
+        kind: String,
+        /// Name of the object.
+        name: String,
+        /// Whether it is as it should be; `None` if that cannot be said of its kind.
+        ready: Option<bool>,
+        /// More about it.
+        message: String,
+    },
     /// A line that the program wrote.
     Log {
         /// Name of the pod.
@@ -164,6 +176,18 @@ impl Event {
             subject: subject.into(),
             state,
             message: message.into(),
+        }
+    }
+
+    /// The [`Event::Failed`] of an error.
+    #[must_use]
+    pub fn of_failure(error: &dyn Diagnostic, exit_code: u8) -> Self {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        Self::Failed {
+            message: error.to_string(),
+            causes: causes.map(ToString::to_string).collect(),
+            help: error.help().map(|help| help.to_string()),
+            exit_code,
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
 
 use console::{Color, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use super::{Change, Event, State};
 
@@ -49,6 +50,26 @@ impl Human {
         }
     }
 
+    /// What, why and what to do, in the shape of compilers.
+    pub(super) fn failure(&mut self, error: &dyn Diagnostic) {
+        self.clear();
+        let theme = if console::colors_enabled_stderr() {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::unicode_nocolor()
+        };
+        let width = console::Term::stderr()
+            .size_checked()
+            .map(|(_, columns)| columns.into());
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(width.unwrap_or(120))
+            .with_wrap_lines(true);
+        let mut text = String::new();
+        if handler.render_report(&mut text, error).is_ok() {
+            self.say(Stream::Err, text.trim_end());
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         for (_, bar) in self.bars.drain() {
             bar.finish_and_clear();
@@ -75,7 +96,7 @@ impl Human {
                 });
                 bar.set_message(text);
             }
-            (_, State::Running) => self.say(Stream::Err, &format!("  {text}")),
+            (_, State::Running) => self.say(Stream::Err, format!("  {text}")),
             (_, State::Done | State::Failed) => {
                 if let Some(bar) = self.bars.remove(subject) {
                     bar.finish_and_clear();
@@ -84,7 +105,7 @@ impl Human {
                     State::Failed => style("✗").red().for_stderr(),
                     _ => style("✓").green().for_stderr(),
                 };
-                self.say(Stream::Err, &format!("{mark} {text}"));
+                self.say(Stream::Err, format!("{mark} {text}"));
             }
         }
     }
@@ -166,6 +187,20 @@ fn line(event: &Event) -> Option<String> {
         ),
         Event::Deleted { kind, name } => format!(
             "{done} {} deleted",
+            style(format!("{kind}/{name}")).bold().for_stderr()
+        ),
+        Event::Status {
+            kind,
+            name,
+            ready,
+            message,
+        } => format!(
+            "{} {} {message}",
+            match ready {
+                Some(true) => done,
+                Some(false) => style("✗").red().for_stderr(),
+                None => style("·").dim().for_stderr(),
+            },
             style(format!("{kind}/{name}")).bold().for_stderr()
         ),
         Event::Done { message } => format!("{done} {message}"),

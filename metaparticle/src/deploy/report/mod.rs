@@ -11,6 +11,7 @@ mod human;
 
 pub use event::{Change, Event, State};
 use human::Human;
+use miette::Diagnostic;
 
 /// How events are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -59,6 +60,22 @@ impl Report {
             Sink::Json => json_line(&event),
             Sink::Captured(events) => events.push(event),
         }
+    }
+
+    /// Tells that a command failed, as its last event.
+    pub fn failure(&self, error: &dyn Diagnostic, exit_code: u8) {
+        match &mut *self.lock() {
+            Sink::Human(human) => human.failure(error),
+            Sink::Json => json_line(&Event::of_failure(error, exit_code)),
+            Sink::Captured(events) => events.push(Event::of_failure(error, exit_code)),
+        }
+    }
+
+    /// Writes text to stdout as it is: what `render` prints.
+    pub fn text(&self, text: &str) {
+        let _guard = self.lock();
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
     /// Removes unfinished progress from the terminal, so that other text can follow.
