@@ -1,6 +1,6 @@
 //! The entry: what happens before the user's `main`. Expansions reach it through `__enter!` and nothing else.
 //!
-//! In the container this is the marker and nothing more; everywhere else the role decides.
+//! In the container it leaves a marker and sees to SIGTERM; everywhere else the role decides.
 
 /// Proof that a binary was compiled for the container: its read-only data holds this once. In no other binary.
 pub const CONTAINER_MARKER: [u8; 26] = *b"\0metaparticle-container-v1";
@@ -25,7 +25,15 @@ macro_rules! __enter {
     ($embedded:literal) => {{
         #[used]
         static MARKER: [::core::primitive::u8; 26] = $crate::__private::CONTAINER_MARKER;
+        $crate::__private::enter();
     }};
+}
+
+/// Returns at once: in the container there is nothing to decide.
+#[cfg(metaparticle_container)]
+pub fn enter() {
+    #[cfg(unix)]
+    crate::terminate::end_at_sigterm();
 }
 
 #[cfg(not(metaparticle_container))]

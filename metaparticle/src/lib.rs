@@ -42,6 +42,8 @@ pub mod deploy;
 mod enter;
 mod pod;
 mod shutdown;
+#[cfg(all(unix, metaparticle_container))]
+mod terminate;
 
 /// Makes the program one that deploys itself.
 ///

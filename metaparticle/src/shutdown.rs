@@ -6,8 +6,7 @@ use std::io;
 /// SIGINT (Ctrl-C). On other systems than Unix: at Ctrl-C.
 ///
 /// From the first poll on, neither signal ends the program by itself any more, so that work under way can be brought
-/// to its end. As the first process of a container the program would otherwise not react to SIGTERM at all, and be
-/// killed after the grace period.
+/// to its end. A program that never calls this, nor handles the signals otherwise, is ended by them at once.
 ///
 /// # Panics
 /// If polled outside of a Tokio runtime with I/O enabled (`#[tokio::main]` enables it), or if the operating system

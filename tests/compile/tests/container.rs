@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a suite panics where it fails")]
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
 
 use metaparticle_compile_tests::{
     Cargo, Outcome, Package,
@@ -68,6 +72,36 @@ fn container_binary_carries_the_marker_and_no_record_and_runs_main_without_a_rol
         .output()
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "main ran\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_a_container_binary_unless_it_takes_the_signal() {
+    let package = program("ends");
+    package.write(
+        "src/main.rs",
+        "#[metaparticle::job]
+        #[tokio::main(flavor = \"current_thread\")]
+        async fn main() {
+            if std::env::args().count() > 1 {
+                let mut shutdown = std::pin::pin!(metaparticle::shutdown());
+                std::future::poll_fn(|cx| {
+                    let _ = shutdown.as_mut().poll(cx);
+                    std::task::Poll::Ready(())
+                }).await;
+                println!(\"ready\");
+                shutdown.await;
+            } else {
+                println!(\"ready\");
+                std::thread::park();
+            }
+        }",
+    );
+    let executable = build(&package, CONTAINER).executable("ends");
+    assert_eq!(terminated(Command::new(&executable)), Some(143));
+    let mut taking = Command::new(&executable);
+    taking.arg("take");
+    assert_eq!(terminated(taking), Some(0));
 }
 
 #[test]
@@ -145,6 +179,20 @@ fn program(name: &str) -> Package {
         "[features]\ndefault = ['gated']\ngated = []\nother = []\n",
     );
     package
+}
+
+/// Sends SIGTERM once the program has said a line, and returns its exit code.
+#[cfg(unix)]
+fn terminated(mut command: Command) -> Option<i32> {
+    let mut program = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(program.stdout.take().unwrap());
+    stdout.read_line(&mut String::new()).unwrap();
+    let pid = program.id().to_string();
+    let kill = Command::new("sh")
+        .args(["-c", "kill -s TERM $0", &pid])
+        .status();
+    assert!(kill.unwrap().success());
+    program.wait().unwrap().code()
 }
 
 fn build(package: &Package, flags: &str) -> Outcome {
