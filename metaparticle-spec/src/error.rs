@@ -67,9 +67,14 @@ pub enum SpecError {
     /// An empty context.
     #[error("the context is empty: name one of the kubeconfig, or leave the key out")]
     Context,
-    /// A value that no process can be given.
-    #[error("the value of `{0}` holds a NUL character, which no environment can carry")]
-    EnvValue(String),
+    /// A value that gets lost on the way to the process.
+    #[error("the value of `{name}` holds U+{:04X}, which Kubernetes cannot carry in a variable", u32::from(*character))]
+    EnvValue {
+        /// The variable.
+        name: String,
+        /// The character.
+        character: char,
+    },
     /// CPU with a suffix of bytes, or too fine.
     #[error(
         "`{0}` is not an amount of CPU: write cores (\"1\", \"0.5\") or thousandths (\"100m\"), at least 1m"

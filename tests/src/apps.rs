@@ -64,7 +64,7 @@ pub fn web() -> AppSpec {
         ("TAB", "\ta"),
         ("TIMESTAMP", "2024-02-30"),
         ("UNDERSCORE", "1_000"),
-        ("UNICODE", "größe \u{85}\u{2028}\u{feff} 🦀"),
+        ("UNICODE", "größe \u{a0}\u{feff} 🦀"),
         ("my.dotted-name", "x"),
     ];
     AppSpec {

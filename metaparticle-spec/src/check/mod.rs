@@ -212,15 +212,27 @@ impl AppSpec {
             found.push(Violation::of(Key::Context, SpecError::Context));
         }
         for (index, (name, value)) in self.env.iter().enumerate() {
-            if value.contains('\0') {
+            if let Some(character) = value.chars().find(|c| is_lost(*c)) {
                 found.push(Violation {
                     keys: vec![Key::Env],
                     item: Some(index),
-                    error: SpecError::EnvValue(name.to_string()),
+                    error: SpecError::EnvValue {
+                        name: name.to_string(),
+                        character,
+                    },
                 });
             }
         }
     }
+}
+
+/// Characters that do not reach a process: no environment holds NUL, and server-side apply, which reads its JSON as
+/// YAML, refuses the others or (U+0085, U+2028, U+2029) folds the space around them. Tried with Kubernetes 1.36.
+fn is_lost(character: char) -> bool {
+    matches!(
+        character,
+        '\0' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}'
+    )
 }
 
 impl Violation {

@@ -266,13 +266,29 @@ fn units_are_those_of_the_resource() {
 }
 
 #[test]
-fn no_value_of_the_environment_holds_nul() {
-    let mut app = sample::app();
-    app.env.insert(EnvName::parse("A").unwrap(), String::new());
-    app.env
-        .insert(EnvName::parse("B").unwrap(), "a\0".to_owned());
-    assert_only(&app, &[Key::Env], "the value of `B`");
-    assert_eq!(app.check()[0].item, Some(1));
+fn values_of_the_environment_hold_what_reaches_the_process() {
+    let with = |value: &str| {
+        let mut app = sample::app();
+        app.env.insert(EnvName::parse("A").unwrap(), String::new());
+        app.env
+            .insert(EnvName::parse("B").unwrap(), value.to_owned());
+        app
+    };
+    for sound in [
+        "\t\r\n",
+        "\u{1}\u{1b}",
+        "\u{a0}\u{ad}\u{feff}\u{fffd}",
+        "🦀",
+    ] {
+        assert_eq!(with(sound).check(), []);
+    }
+    for lost in [
+        "a\0", "\u{7f}", "\u{80}", "a \u{85}", "\u{2028}", "\u{2029}", "\u{ffff}",
+    ] {
+        assert_only(&with(lost), &[Key::Env], "the value of `B` holds U+");
+        assert_eq!(with(lost).check()[0].item, Some(1));
+    }
+    assert_only(&with("\u{85}"), &[Key::Env], "U+0085,");
 }
 
 #[test]

@@ -109,8 +109,8 @@ fn role(workload: &Workload) -> &'static str {
 
 /// Protects a value against the expansion of `$(VAR)` that Kubernetes does in `env` and `args`.
 ///
-/// There `$$` stands for `$`, `$(` begins a reference, and a `$` before a character beyond ASCII garbles it; every other
-/// `$` is itself and stays readable.
+/// There `$$` stands for `$`, `$(` begins a reference, and releases that go by bytes garble a character beyond ASCII
+/// after `$`; every other `$` is itself and stays readable.
 /// <https://github.com/kubernetes/kubernetes/blob/master/third_party/forked/golang/expansion/expand.go>
 pub(super) fn literal(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
