@@ -200,6 +200,8 @@ mod tests {
     fn a_binary_without_a_record_says_so() {
         let mut binary = vec![0; 1000];
         binary.extend(Embedded::MAGIC);
+        binary.extend(3u64.to_le_bytes());
+        binary.extend(b"not JSON");
         assert!(matches!(Embedded::find(&binary), Err(EmbedError::Absent)));
         assert!(matches!(Embedded::find(b""), Err(EmbedError::Absent)));
     }

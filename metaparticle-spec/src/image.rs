@@ -111,7 +111,8 @@ impl ImageRef {
     }
 }
 
-/// The first component is a host if it has a dot or port, or is `localhost` (the rule of docker's references).
+/// The first component is a host if it has a dot or port (the rule of docker's references; `localhost`, which it names
+/// too, is a path component as well).
 fn is_host(component: &str) -> bool {
     let (host, port) = match component.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -137,7 +138,7 @@ fn is_host(component: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    (host.contains('.') || port.is_some() || host == "localhost") && host.split('.').all(is_label)
+    (host.contains('.') || port.is_some()) && host.split('.').all(is_label)
 }
 
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`, of the OCI distribution specification.

@@ -99,7 +99,7 @@ impl Quantity {
     #[must_use]
     pub fn canonical(&self) -> String {
         let value = self.billionths();
-        let binary = self.is_binary() && value.is_multiple_of(ONE) && value >= ONE << 10;
+        let binary = self.is_binary() && value.is_multiple_of(ONE);
         let suffixes: &[_] = if binary { &BINARY } else { &DECIMAL };
         let (suffix, unit) = suffixes
             .iter()
@@ -125,7 +125,7 @@ fn billionths(text: &str) -> Option<u128> {
         Some(parts) => parts,
         None => (number, ""),
     };
-    if whole.is_empty() || fraction.contains('.') {
+    if whole.is_empty() {
         return None;
     }
     let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
@@ -203,6 +203,7 @@ mod tests {
             " 1",
             "1,5",
             "0.0000000001",
+            "1.0000000001",
             "9223372036854775808",
             "8Ei",
             "10E",

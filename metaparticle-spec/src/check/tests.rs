@@ -133,6 +133,12 @@ fn public_needs_a_port() {
         ..sample::app()
     };
     assert_only(&app, &[Key::Public, Key::Ports], "needs at least one port");
+    let udp = AppSpec {
+        public: true,
+        ports: ports(&["53/udp"]),
+        ..sample::app()
+    };
+    assert_eq!(udp.check(), []);
 }
 
 #[test]
