@@ -1,14 +1,16 @@
-//! How long things take, by the clock that the machine's sleep does not stop.
+//! How long things take.
 
-use std::fs;
 use std::time::Duration;
 
-/// Since the machine was started.
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// Since the machine was started, the time that it slept included.
 pub(crate) fn uptime() -> Duration {
-    let text = fs::read_to_string("/proc/uptime").unwrap_or_default();
-    let seconds = text
-        .split_whitespace()
-        .next()
-        .and_then(|word| word.parse().ok());
-    Duration::from_secs_f64(seconds.unwrap_or_default())
+    duration(clock_gettime(ClockId::Boottime))
+}
+
+fn duration(time: Timespec) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(seconds, nanoseconds)
 }

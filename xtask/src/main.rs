@@ -3,7 +3,11 @@
 mod clock;
 mod cluster;
 mod command;
+mod debian;
 mod e2e;
+mod file;
+mod go;
+mod peers;
 mod terminal;
 
 use std::{error::Error, process::ExitCode};
@@ -13,6 +17,7 @@ use clap::{Parser, Subcommand};
 fn main() -> ExitCode {
     let done: Result<(), Box<dyn Error>> = match Arguments::parse().task {
         Task::Cluster { action } => cluster::run(&action).map_err(Into::into),
+        Task::Peers { action } => peers::run(&action).map_err(Into::into),
         Task::E2e { arguments } => e2e::run(&arguments).map_err(Into::into),
     };
     match done {
@@ -38,6 +43,11 @@ enum Task {
     Cluster {
         #[command(subcommand)]
         action: cluster::Action,
+    },
+    /// Other tools, measured on this machine
+    Peers {
+        #[command(subcommand)]
+        action: peers::Action,
     },
     /// The suite on a real cluster: the one of `cluster up`, or `METAPARTICLE_TEST_KUBECONFIG`
     E2e {

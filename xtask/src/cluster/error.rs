@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::command;
+use crate::{command, debian, go};
 
 /// Why the cluster could not be brought up or down.
 #[derive(Debug, thiserror::Error)]
@@ -16,15 +16,14 @@ pub(crate) enum Error {
     #[error(transparent)]
     Command(#[from] command::Error),
     /// A file could not be read or written.
-    #[error("cannot {action} {}", path.display())]
-    File {
-        /// What was tried.
-        action: &'static str,
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] crate::file::Error),
+    /// A program of the cluster could not be built.
+    #[error(transparent)]
+    Go(#[from] go::Error),
+    /// A package could not be installed.
+    #[error(transparent)]
+    Debian(#[from] debian::Error),
     /// A process of the cluster ended by itself.
     #[error("{name} ended by itself; the end of {}:\n{tail}", log.display())]
     Ended {
@@ -69,12 +68,8 @@ pub(super) fn file(
     action: &'static str,
     path: impl Into<PathBuf>,
 ) -> impl FnOnce(io::Error) -> Error {
-    let path = path.into();
-    move |source| Error::File {
-        action,
-        path,
-        source,
-    }
+    let failed = crate::file::failed(action, path);
+    move |source| failed(source).into()
 }
 
 fn list(items: &[String]) -> String {

@@ -2,7 +2,6 @@
 //! modules, container runtime and registry from Debian, everything in folders,
 //! namespaces, cgroups and a bridge of its own.
 
-mod build;
 mod certificates;
 mod cgroups;
 mod containerd;
@@ -14,10 +13,10 @@ mod kubelet;
 mod layout;
 mod machine;
 mod network;
-mod packages;
 mod pause;
 mod prerequisites;
 mod process;
+mod programs;
 mod registry;
 mod settings;
 mod state;
@@ -134,7 +133,7 @@ fn describe(state: &State) -> serde_json::Value {
         "kubeconfig": layout::kubeconfig(),
         "context": CONTEXT,
         "kubectl": layout::kubectl(),
-        "kubernetes": build::KUBERNETES.required_version("k8s.io/kubernetes"),
+        "kubernetes": programs::kubernetes_version(),
         "registry": registry::address(),
         "registryAccessLog": layout::registry_access_log(),
         "logs": layout::home("logs"),

@@ -8,12 +8,11 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-use super::build::Module;
 use super::error::Error;
 use super::layout::{Node, PORTS};
 use super::machine::{self, Kind};
-use super::packages;
-use crate::command;
+use super::programs::{self, COREDNS, KUBERNETES};
+use crate::{command, debian, go};
 
 /// What pods' limits need. `blkio` is called `io` in version 2.
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
@@ -31,10 +30,10 @@ pub(super) fn check() -> Result<(), Error> {
     if !has_overlay() {
         missing.push("the overlay file system (try `modprobe overlay`)".to_owned());
     }
-    if Module::all().iter().any(|module| !module.is_built()) {
+    if !(KUBERNETES.is_built() && COREDNS.is_built()) {
         missing.extend(missing_go());
     }
-    missing.extend(packages::obstacle());
+    missing.extend(debian::obstacle(&programs::PACKAGES));
     fail_if_any(missing)
 }
 
@@ -135,29 +134,16 @@ fn has_overlay() -> bool {
 }
 
 fn missing_go() -> Option<String> {
-    let needed = Module::all().iter().map(Module::go_version).max()?;
+    let needed = KUBERNETES.go_version().max(COREDNS.go_version());
     let wanted = format!(
         "Go {}.{} or later, to build Kubernetes once",
         needed.0, needed.1
     );
     match command::run("go", ["env", "GOVERSION"]) {
         Err(_) => Some(format!("{wanted}: `go` does not run")),
-        Ok(version) => (parse_go_version(&version) < Some(needed))
+        Ok(version) => (go::parse_version(&version) < Some(needed))
             .then(|| format!("{wanted}: `go` is {}", version.trim())),
     }
-}
-
-/// `go1.26.3` or `1.26.0`.
-pub(super) fn parse_go_version(text: &str) -> Option<(u32, u32)> {
-    let mut parts = text.trim().trim_start_matches("go").split('.');
-    let number = |part: &str| {
-        part.chars()
-            .take_while(char::is_ascii_digit)
-            .collect::<String>()
-            .parse()
-            .ok()
-    };
-    Some((number(parts.next()?)?, number(parts.next()?)?))
 }
 
 fn little_memory() -> Option<String> {
@@ -196,14 +182,6 @@ fn holder(port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn go_versions_are_ordered_by_number() {
-        assert_eq!(parse_go_version("go1.26.8\n"), Some((1, 26)));
-        assert_eq!(parse_go_version("go1.27rc1"), Some((1, 27)));
-        assert!(parse_go_version("go1.9.7") < parse_go_version("1.26.0"));
-        assert_eq!(parse_go_version("devel"), None);
-    }
 
     #[test]
     fn missing_controllers_are_named() {

@@ -7,11 +7,11 @@ use super::error::{Error, file};
 use super::layout::{Node, home};
 use super::state::{Lock, State};
 use super::{
-    build, certificates, cgroups, containerd, control_plane, describe, down, kubelet, machine,
-    network, packages, pause, prerequisites, registry, say, settings,
+    certificates, cgroups, containerd, control_plane, describe, down, kubelet, machine, network,
+    pause, prerequisites, programs, registry, say, settings,
 };
 use crate::clock::uptime;
-use crate::terminal;
+use crate::{debian, terminal};
 
 /// Brings up a cluster of so many nodes.
 ///
@@ -33,9 +33,9 @@ pub(super) fn up(nodes: u8) -> Result<(), Error> {
         say(&describe(state), false);
         return Ok(());
     }
-    packages::install()?;
-    let kubernetes = build::KUBERNETES.build()?;
-    let coredns = build::COREDNS.build()?;
+    debian::install(&programs::PACKAGES)?;
+    let kubernetes = programs::KUBERNETES.build()?;
+    let coredns = programs::COREDNS.build()?;
     if machine::everything().iter().any(machine::is_ours) {
         terminal::step("removing what an earlier run has left");
         down::remove(earlier.as_ref())?;

@@ -1,58 +1,56 @@
-//! The container runtime, the registry and the tools that come from Debian.
-//! Their upstream versions are pinned; Debian's own fixes on top may differ,
-//! because its archive keeps the last one only. Sums are checked by apt.
+//! Packages of Debian. Upstream versions may be pinned; Debian's own fixes on top
+//! may differ, because its archive keeps the last one only. Sums are checked by
+//! apt.
 
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::error::Error;
 use crate::clock::uptime;
 use crate::command;
 use crate::terminal;
 
-/// A package and the upstream version that the cluster was tried with (none
-/// where any will do).
-struct Package {
+/// A package.
+#[derive(Debug)]
+pub(crate) struct Package {
     name: &'static str,
     version: Option<&'static str>,
 }
 
-const fn pinned(name: &'static str, version: &'static str) -> Package {
+/// A package with the upstream version that it was tried with.
+pub(crate) const fn pinned(name: &'static str, version: &'static str) -> Package {
     Package {
         name,
         version: Some(version),
     }
 }
 
-const fn any(name: &'static str) -> Package {
+/// A package of which any version will do.
+pub(crate) const fn any(name: &'static str) -> Package {
     Package {
         name,
         version: None,
     }
 }
 
-const PACKAGES: [Package; 12] = [
-    pinned("containerd", "1.6.20"),
-    pinned("runc", "1.1.5"),
-    pinned("containernetworking-plugins", "1.1.1"),
-    pinned("docker-registry", "2.8.2"),
-    pinned("nftables", "1.0.6"),
-    pinned("conntrack", "1:1.4.7"),
-    any("iproute2"),
-    any("openssl"),
-    any("kmod"),
-    any("gcc"),
-    any("libc6-dev"),
-    any("mount"),
-];
+/// Why packages could not be installed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Error {
+    /// apt or dpkg failed.
+    #[error("cannot install packages of Debian")]
+    Apt(#[from] command::Error),
+    /// apt said that all is well, and it is not.
+    #[error("apt-get did not install {}", .0.join(" "))]
+    NotInstalled(Vec<String>),
+}
 
 /// Installs what is missing.
 ///
 /// # Errors
 /// When apt fails or something is missing even then.
-pub(super) fn install() -> Result<(), Error> {
-    let wanted = missing();
+pub(crate) fn install(packages: &[Package]) -> Result<(), Error> {
+    let wanted = missing(packages);
     if wanted.is_empty() {
         return Ok(());
     }
@@ -65,19 +63,17 @@ pub(super) fn install() -> Result<(), Error> {
         command::run("dpkg", ["--configure", "-a"])?;
         apt(&arguments)?;
     }
-    match missing().as_slice() {
-        [] => Ok(()),
-        left => Err(Error::Missing(
-            left.iter()
-                .map(|name| format!("{name}, which apt did not install"))
-                .collect(),
-        )),
+    let left = missing(packages);
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::NotInstalled(left))
     }
 }
 
 /// Why the missing packages cannot be installed, if so.
-pub(super) fn obstacle() -> Option<String> {
-    let wanted = missing();
+pub(crate) fn obstacle(packages: &[Package]) -> Option<String> {
+    let wanted = missing(packages);
     if wanted.is_empty() || command::run("apt-get", ["--version"]).is_ok() {
         return None;
     }
@@ -88,14 +84,14 @@ pub(super) fn obstacle() -> Option<String> {
 }
 
 /// What apt is to be asked for, `name` or `name=version*`.
-fn missing() -> Vec<String> {
-    let installed = installed();
+fn missing(packages: &[Package]) -> Vec<String> {
+    let installed = installed(packages);
     let is_there = |package: &Package| {
         installed.lines().filter_map(parse).any(|(name, version)| {
             name == package.name && package.version.is_none_or(|pin| version.starts_with(pin))
         })
     };
-    PACKAGES
+    packages
         .iter()
         .filter(|package| !is_there(package))
         .map(request)
@@ -109,8 +105,8 @@ fn request(package: &Package) -> String {
     }
 }
 
-fn installed() -> String {
-    let names = PACKAGES.iter().map(|package| package.name);
+fn installed(packages: &[Package]) -> String {
+    let names = packages.iter().map(|package| package.name);
     let format = [
         "--show",
         "--showformat",

@@ -1,5 +1,5 @@
-//! The Go programs of the cluster: built once, kept outside the checkout under
-//! a name made from all that they are made of.
+//! Programs built from Go modules: once, and kept outside the checkout under a
+//! name made from all that they are made of.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,65 +7,58 @@ use std::process::Command;
 
 use sha2::{Digest as _, Sha256};
 
-use super::error::{Error, file};
-use super::prerequisites::parse_go_version;
+use crate::file::{self, failed};
 use crate::{command, terminal};
 
-/// A Go module of ours that is one program.
+/// A Go module of ours that is, or pins, one program.
 #[derive(Debug)]
-pub(super) struct Module {
-    name: &'static str,
-    tags: &'static str,
-    manifest: &'static str,
-    sums: &'static str,
-    source: &'static str,
+pub(crate) struct Module {
+    /// The program's name.
+    pub(crate) name: &'static str,
+    /// What is built: `.`, or a package that the module requires.
+    pub(crate) package: &'static str,
+    /// Build tags.
+    pub(crate) tags: &'static str,
+    /// `go.mod`.
+    pub(crate) manifest: &'static str,
+    /// `go.sum`.
+    pub(crate) sums: &'static str,
+    /// `main.go`, empty when a required package is built.
+    pub(crate) source: &'static str,
     /// How long the first build takes, for people.
-    takes: &'static str,
+    pub(crate) takes: &'static str,
 }
 
-/// All programs of Kubernetes in one.
-pub(super) const KUBERNETES: Module = Module {
-    name: "kubernetes",
-    tags: "providerless",
-    manifest: include_str!("../../cluster/kubernetes/go.mod"),
-    sums: include_str!("../../cluster/kubernetes/go.sum"),
-    source: include_str!("../../cluster/kubernetes/main.go"),
-    takes: "6 minutes on 2 cores",
-};
-
-/// The cluster's name server.
-pub(super) const COREDNS: Module = Module {
-    name: "coredns",
-    tags: "",
-    manifest: include_str!("../../cluster/coredns/go.mod"),
-    sums: include_str!("../../cluster/coredns/go.sum"),
-    source: include_str!("../../cluster/coredns/main.go"),
-    takes: "1 minute on 2 cores",
-};
+/// Why a program could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Error {
+    /// Go failed.
+    #[error("cannot build a program from its Go module")]
+    Build(#[from] command::Error),
+    /// The cache could not be written.
+    #[error(transparent)]
+    File(#[from] file::Error),
+}
 
 impl Module {
-    /// Every module of the cluster.
-    pub(super) fn all() -> [Self; 2] {
-        [KUBERNETES, COREDNS]
-    }
-
     /// Is it in the cache?
-    pub(super) fn is_built(&self) -> bool {
+    pub(crate) fn is_built(&self) -> bool {
         self.program().exists()
     }
 
     /// The Go that it needs at least.
-    pub(super) fn go_version(&self) -> (u32, u32) {
+    pub(crate) fn go_version(&self) -> (u32, u32) {
         let line = self
             .manifest
             .lines()
             .find_map(|line| line.strip_prefix("go "));
-        line.and_then(parse_go_version)
+        line.and_then(parse_version)
             .expect("go.mod says which Go it needs")
     }
 
     /// The version of a module that it requires.
-    pub(super) fn required_version(&self, module: &str) -> &'static str {
+    pub(crate) fn required_version(&self, module: &str) -> &'static str {
         let mut lines = self.manifest.lines().map(|line| line.split_whitespace());
         lines
             .find_map(|mut words| {
@@ -81,8 +74,15 @@ impl Module {
     ///
     /// # Errors
     /// When the build fails or the cache cannot be written.
-    pub(super) fn build(&self) -> Result<PathBuf, Error> {
+    pub(crate) fn build(&self) -> Result<PathBuf, Error> {
         let program = self.program();
+        let folder = program.parent().expect("the program is in its folder");
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("new-") {
+                // Left by a killed run; a leftover does no harm but take room.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         if program.exists() {
             return Ok(program);
         }
@@ -90,15 +90,15 @@ impl Module {
             "building {} once (about {})",
             self.name, self.takes
         ));
-        let folder = program.parent().expect("the program is in its folder");
         let source = folder.join("source");
-        fs::create_dir_all(&source).map_err(file("create", &source))?;
-        for (name, text) in [
+        fs::create_dir_all(&source).map_err(failed("create", &source))?;
+        let files = [
             ("go.mod", self.manifest),
             ("go.sum", self.sums),
             ("main.go", self.source),
-        ] {
-            fs::write(source.join(name), text).map_err(file("write", source.join(name)))?;
+        ];
+        for (name, text) in files.into_iter().filter(|(_, text)| !text.is_empty()) {
+            fs::write(source.join(name), text).map_err(failed("write", source.join(name)))?;
         }
         // The build of a killed run may still be writing under another name.
         let new = folder.join(format!("new-{}", std::process::id()));
@@ -107,19 +107,13 @@ impl Module {
             .args(self.flags())
             .arg("-o")
             .arg(&new)
-            .arg(".");
+            .arg(self.package);
         go.current_dir(&source)
             .env("CGO_ENABLED", "0")
             .env("GOTOOLCHAIN", "local")
             .env("GOWORK", "off");
         command::output(&mut go)?;
-        fs::rename(&new, &program).map_err(file("write", &program))?;
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with("new-") {
-                // Left by a killed run; a leftover does no harm but take room.
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        fs::rename(&new, &program).map_err(failed("write", &program))?;
         Ok(program)
     }
 
@@ -149,6 +143,7 @@ impl Module {
     fn key(&self) -> String {
         let mut hash = Sha256::new();
         for part in [
+            self.package,
             self.manifest,
             self.sums,
             self.source,
@@ -163,38 +158,59 @@ impl Module {
     }
 }
 
-/// Where built programs are kept: `$XDG_CACHE_HOME/metaparticle/test-cluster`.
+/// Where built programs are kept: `$XDG_CACHE_HOME/metaparticle/test-programs`.
 fn cache() -> PathBuf {
     let variable = |name| std::env::var_os(name).filter(|value| Path::new(value).is_absolute());
     let home = || Path::new(&variable("HOME").unwrap_or_else(|| "/root".into())).join(".cache");
     let base = variable("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);
-    base.join("metaparticle/test-cluster")
+    base.join("metaparticle/test-programs")
+}
+
+/// `go1.26.3` or `1.26.0`.
+pub(crate) fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.trim().trim_start_matches("go").split('.');
+    let number = |part: &str| {
+        let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    };
+    Some((number(parts.next()?)?, number(parts.next()?)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MODULE: Module = Module {
+        name: "kubernetes",
+        package: ".",
+        tags: "",
+        manifest: "module x\ngo 1.26.0\nrequire k8s.io/kubernetes v1.36.3\n",
+        sums: "sums",
+        source: "package main",
+        takes: "",
+    };
+
     #[test]
     fn any_changed_part_changes_the_name_in_the_cache() {
-        let original = KUBERNETES.key();
-        assert_eq!(original, KUBERNETES.key());
+        let original = MODULE.key();
+        assert_eq!(original, MODULE.key());
         let changed = [
             Module {
                 manifest: "module x\nk8s.io/kubernetes v1.0.0\n",
-                ..KUBERNETES
+                ..MODULE
             },
+            Module { sums: "", ..MODULE },
             Module {
-                sums: "",
-                ..KUBERNETES
-            },
-            Module {
-                source: "package main",
-                ..KUBERNETES
+                source: "package other",
+                ..MODULE
             },
             Module {
                 tags: "other",
-                ..KUBERNETES
+                ..MODULE
+            },
+            Module {
+                package: "x/y",
+                ..MODULE
             },
         ];
         for module in changed {
@@ -204,13 +220,16 @@ mod tests {
 
     #[test]
     fn version_in_the_program_is_the_one_that_is_required() {
-        assert!(
-            KUBERNETES
-                .required_version("k8s.io/kubernetes")
-                .starts_with("v1.")
-        );
-        let flags = KUBERNETES.flags().join(" ");
-        let version = KUBERNETES.required_version("k8s.io/kubernetes");
-        assert!(flags.contains(&format!("gitVersion={version} ")), "{flags}");
+        let flags = MODULE.flags().join(" ");
+        assert!(flags.contains("gitVersion=v1.36.3 "), "{flags}");
+        assert!(flags.contains("gitMinor=36"), "{flags}");
+    }
+
+    #[test]
+    fn versions_are_ordered_by_number() {
+        assert_eq!(parse_version("go1.26.8\n"), Some((1, 26)));
+        assert_eq!(parse_version("go1.27rc1"), Some((1, 27)));
+        assert!(parse_version("go1.9.7") < parse_version("1.26.0"));
+        assert_eq!(parse_version("devel"), None);
     }
 }

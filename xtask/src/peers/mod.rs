@@ -1,0 +1,74 @@
+//! `cargo xtask peers …`: tools that do a part of what this project does, side by
+//! side with it on the same machine.
+
+mod deploy;
+mod tools;
+
+use clap::Subcommand;
+
+use crate::{cluster, command, debian, file, go};
+
+/// What to compare.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// From an edited program to an image in the registry: ko and buildah
+    Deploy {
+        /// How often each step is measured
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+        runs: u32,
+        /// Install the peers and stop
+        #[arg(long)]
+        install_only: bool,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Why peers could not be compared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Error {
+    /// The registry of the test cluster is needed.
+    #[error("no registry to push to")]
+    Cluster(#[from] cluster::Error),
+    /// A program could not be built.
+    #[error(transparent)]
+    Go(#[from] go::Error),
+    /// A package could not be installed.
+    #[error(transparent)]
+    Debian(#[from] debian::Error),
+    /// A peer failed.
+    #[error(transparent)]
+    Command(#[from] command::Error),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] file::Error),
+    /// A peer said something else than what was expected of it.
+    #[error("{peer} answered {answer:?} where {expected} was expected")]
+    Answer {
+        /// Which one.
+        peer: &'static str,
+        /// What it said.
+        answer: String,
+        /// What it should have said.
+        expected: &'static str,
+    },
+}
+
+/// Compares.
+///
+/// # Errors
+/// When a peer cannot be installed or fails.
+pub(crate) fn run(action: &Action) -> Result<(), Error> {
+    let Action::Deploy {
+        runs,
+        install_only,
+        json,
+    } = action;
+    let tools = tools::install()?;
+    if *install_only {
+        return Ok(());
+    }
+    deploy::compare(&tools, *runs, *json)
+}
