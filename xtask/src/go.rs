@@ -1,7 +1,7 @@
 //! Programs built from Go modules: once, and kept outside the checkout under a
 //! name made from all that they are made of.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -69,14 +69,18 @@ impl Module {
             .expect("go.mod requires it")
     }
 
-    /// Builds the program unless it is in the cache; returns where it is. To
-    /// be called with the lock held.
+    /// Builds the program unless it is in the cache; returns where it is. Waits
+    /// for another process that builds.
     ///
     /// # Errors
     /// When the build fails or the cache cannot be written.
     pub(crate) fn build(&self) -> Result<PathBuf, Error> {
         let program = self.program();
         let folder = program.parent().expect("the program is in its folder");
+        let lock = cache().join("lock");
+        fs::create_dir_all(cache()).map_err(failed("create", cache()))?;
+        let turn = File::create(&lock).map_err(failed("open", &lock))?;
+        turn.lock().map_err(failed("lock", &lock))?;
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with("new-") {
                 // Left by a killed run; a leftover does no harm but take room.
@@ -111,7 +115,9 @@ impl Module {
         go.current_dir(&source)
             .env("CGO_ENABLED", "0")
             .env("GOTOOLCHAIN", "local")
-            .env("GOWORK", "off");
+            .env("GOWORK", "off")
+            .env_remove("GOOS")
+            .env_remove("GOARCH");
         command::output(&mut go)?;
         fs::rename(&new, &program).map_err(failed("write", &program))?;
         Ok(program)

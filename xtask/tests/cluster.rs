@@ -167,9 +167,11 @@ fn run_pods() {
                 "volumes": [{"name": "v", "emptyDir": {"medium": "Memory"}}]}}}}"#;
     let file = tempfile_with(pods);
     succeed(&mut kubectl(&["apply", "--filename", &file]));
+    // Not `rollout status`: it is content with no pods while no node is known.
+    let both = "--for=jsonpath={.status.numberReady}=2";
     succeed(&mut kubectl(&[
-        "rollout",
-        "status",
+        "wait",
+        both,
         "daemonset/trace",
         "--timeout=60s",
     ]));

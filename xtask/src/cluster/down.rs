@@ -59,7 +59,7 @@ pub(super) fn remove(state: Option<&State>) -> Result<(), Error> {
 /// What of the cluster's is left, its own folders aside.
 fn own() -> impl Iterator<Item = Trace> {
     let folders = [HOME, RUN].map(|folder| Trace::new(Kind::Path, folder));
-    let own = machine::everything().into_iter().filter(machine::is_ours);
+    let own = machine::own().into_iter();
     own.filter(move |trace| !folders.contains(trace))
 }
 
@@ -71,7 +71,8 @@ fn others(before: &BTreeSet<Trace>) -> Vec<Trace> {
     let new = machine::comparable()
         .into_iter()
         .filter(|trace| !before.contains(trace));
-    new.filter(|trace| !machine::is_ours(trace)).collect()
+    let own = machine::own();
+    new.filter(|trace| !own.contains(trace)).collect()
 }
 
 /// Those who start others first: kubelets, then the runtimes, then the pods

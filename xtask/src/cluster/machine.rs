@@ -90,26 +90,36 @@ pub(super) fn everything() -> BTreeSet<Trace> {
         .collect()
 }
 
-/// Is it the cluster's?
-pub(super) fn is_ours(trace: &Trace) -> bool {
-    let words: Vec<_> = trace.name.split(' ').collect();
-    match trace.kind {
-        Kind::Process => true,
-        Kind::Mount => is_below_own_folder(Path::new(&trace.name)),
-        Kind::Link => words.first() == Some(&BRIDGE) || words.last() == Some(&BRIDGE),
-        Kind::Table | Kind::Chain => OWN_TABLES.contains(&(words[0], words[1])),
-        Kind::Cgroup => Path::new(&trace.name).iter().any(|part| part == CGROUP),
-        Kind::Path => is_own_path(Path::new(&trace.name)),
-    }
+/// What of [`everything`] is the cluster's.
+pub(super) fn own() -> BTreeSet<Trace> {
+    own_of(everything())
 }
 
-/// The nft tables of the cluster: kube-proxy's and the one that keeps other
-/// machines out.
-pub(super) const OWN_TABLES: [(&str, &str); 3] = [
-    ("ip", "kube-proxy"),
-    ("ip6", "kube-proxy"),
-    ("inet", NFT_TABLE),
-];
+/// The tables that kube-proxy makes. They are the cluster's only where its own
+/// table is, which is made first and removed last: another Kubernetes node has
+/// them too.
+pub(super) const PROXY_TABLES: [&str; 2] = ["ip kube-proxy", "ip6 kube-proxy"];
+
+fn own_of(all: BTreeSet<Trace>) -> BTreeSet<Trace> {
+    let own_table = format!("inet {NFT_TABLE}");
+    let has_proxy = all.contains(&Trace::new(Kind::Table, own_table.as_str()));
+    let is_of = |name: &str, table: &str| {
+        name.strip_prefix(table)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let is_own = |trace: &Trace| match trace.kind {
+        Kind::Process => true,
+        Kind::Mount => is_below_own_folder(Path::new(&trace.name)),
+        Kind::Link => trace.name == BRIDGE || trace.name.ends_with(&format!(" on {BRIDGE}")),
+        Kind::Table | Kind::Chain => {
+            is_of(&trace.name, &own_table)
+                || has_proxy && PROXY_TABLES.iter().any(|table| is_of(&trace.name, table))
+        }
+        Kind::Cgroup => Path::new(&trace.name).iter().any(|part| part == CGROUP),
+        Kind::Path => is_own_path(Path::new(&trace.name)),
+    };
+    all.into_iter().filter(is_own).collect()
+}
 
 /// The cluster's processes: those that carry its mark and those in its cgroups.
 pub(super) fn processes() -> Vec<Process> {
@@ -368,7 +378,9 @@ mod tests {
             (Kind::Mount, "/run/metaparticle-test/node-1/netns/cni-1"),
             (Kind::Link, "mp-test0"),
             (Kind::Link, "veth1 on mp-test0"),
+            (Kind::Table, "inet metaparticle-test"),
             (Kind::Table, "ip kube-proxy"),
+            (Kind::Chain, "ip kube-proxy services"),
             (Kind::Chain, "inet metaparticle-test input"),
             (Kind::Cgroup, "/sys/fs/cgroup/pids/metaparticle-test/node-1"),
             (Kind::Path, "/var/lib/metaparticle-test"),
@@ -377,15 +389,23 @@ mod tests {
             (Kind::Mount, "/run/metaparticle-testing"),
             (Kind::Link, "veth1 on docker0"),
             (Kind::Table, "inet kube-proxy"),
+            (Kind::Table, "ip kube-proxying"),
             (Kind::Chain, "ip nat POSTROUTING"),
             (Kind::Cgroup, "/sys/fs/cgroup/pids/kubepods"),
             (Kind::Path, "/var/lib/cni"),
         ];
-        for (kind, name) in own {
-            assert!(is_ours(&Trace::new(kind, name)), "{name}");
-        }
-        for (kind, name) in others {
-            assert!(!is_ours(&Trace::new(kind, name)), "{name}");
-        }
+        let traces = |all: &[(Kind, &str)]| -> BTreeSet<Trace> {
+            all.iter()
+                .map(|(kind, name)| Trace::new(*kind, *name))
+                .collect()
+        };
+        let all = traces(&own).into_iter().chain(traces(&others)).collect();
+        assert_eq!(own_of(all), traces(&own));
+    }
+
+    #[test]
+    fn tables_of_another_kubernetes_are_not_the_clusters() {
+        let other = ["ip kube-proxy", "ip6 kube-proxy"].map(|name| Trace::new(Kind::Table, name));
+        assert_eq!(own_of(other.into()), BTreeSet::new());
     }
 }

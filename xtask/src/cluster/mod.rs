@@ -74,8 +74,7 @@ pub(crate) fn run(action: &Action) -> Result<(), Error> {
         Action::Down => down(),
         Action::Status { json } => status(*json),
         Action::Traces => {
-            let all = machine::everything();
-            for trace in all.iter().filter(|trace| machine::is_ours(trace)) {
+            for trace in machine::own() {
                 terminal::result(&trace.to_string());
             }
             Ok(())
@@ -86,10 +85,7 @@ pub(crate) fn run(action: &Action) -> Result<(), Error> {
 fn down() -> Result<(), Error> {
     prerequisites::check_root()?;
     let _lock = Lock::take()?;
-    let found = machine::everything()
-        .iter()
-        .filter(|trace| machine::is_ours(trace))
-        .count();
+    let found = machine::own().len();
     if found == 0 {
         terminal::step("there is no test cluster on this machine");
         return Ok(());

@@ -53,10 +53,9 @@ pub(super) fn create(nodes: u8) -> Result<(), Error> {
 /// failed.
 pub(super) fn remove() -> Vec<Error> {
     let mut commands: Vec<Command> = Vec::new();
-    for trace in machine::everything()
-        .iter()
-        .filter(|trace| machine::is_ours(trace))
-    {
+    // Backwards: the cluster's own table last, because it tells whose the others
+    // are.
+    for trace in machine::own().iter().rev() {
         let words = trace.name.split(' ').collect::<Vec<_>>();
         match trace.kind {
             machine::Kind::Link => {

@@ -10,7 +10,7 @@ use rustix::process::geteuid;
 
 use super::error::Error;
 use super::layout::{Node, PORTS};
-use super::machine::{self, Kind};
+use super::machine::{self, Kind, Trace};
 use super::programs::{self, COREDNS, KUBERNETES};
 use crate::{command, debian, go};
 
@@ -64,14 +64,12 @@ pub(super) fn check_free(nodes: u8) -> Result<(), Error> {
         }
     }
     let everything = machine::everything();
-    for trace in everything
-        .iter()
-        .filter(|trace| trace.kind == Kind::Table && machine::is_ours(trace))
-    {
-        taken.push(format!(
-            "nft table `{}`: another Kubernetes node runs here",
-            trace.name
-        ));
+    for table in machine::PROXY_TABLES {
+        if everything.contains(&Trace::new(Kind::Table, table)) {
+            taken.push(format!(
+                "nft table `{table}`: another Kubernetes node runs here"
+            ));
+        }
     }
     for chain in machine::closed_chains() {
         taken.push(format!(

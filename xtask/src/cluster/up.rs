@@ -36,7 +36,7 @@ pub(super) fn up(nodes: u8) -> Result<(), Error> {
     debian::install(&programs::PACKAGES)?;
     let kubernetes = programs::KUBERNETES.build()?;
     let coredns = programs::COREDNS.build()?;
-    if machine::everything().iter().any(machine::is_ours) {
+    if !machine::own().is_empty() {
         terminal::step("removing what an earlier run has left");
         down::remove(earlier.as_ref())?;
     }
