@@ -4,7 +4,9 @@
 //! `METAPARTICLE_TEST_REGISTRY` (default `127.0.0.1:5000`). Every test has a namespace of its own, with PodSecurity
 //! *restricted* enforced.
 
+mod apply;
 mod harness;
+mod interrupt;
 mod job;
 mod rollout;
 mod web;

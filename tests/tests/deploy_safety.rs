@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt as _, process::Command, sync::oneshot, time::timeout};
 
 const SERVICE: &str = env!("CARGO_BIN_EXE_suite-service");
+const NOWHERE: &str = env!("CARGO_BIN_EXE_suite-nowhere");
 const SHARDED: &str = env!("CARGO_BIN_EXE_suite-sharded");
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -236,6 +237,23 @@ async fn a_sharded_program_is_not_deployed_but_rendered() {
     let output = run(program(SHARDED, &kubeconfig, &["metaparticle", "render"])).await;
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("kind: StatefulSet"));
+}
+
+#[tokio::test]
+async fn without_a_repository_nobody_is_contacted() {
+    let directory = tempfile::tempdir().unwrap();
+    let kubeconfig = directory.path().join("config");
+    let trap = Trap::new();
+    write_kubeconfig(&kubeconfig, "near", &trap.url());
+    let arguments = ["metaparticle", "up", "--context", "near"];
+    let output = run(program(NOWHERE, &kubeconfig, &arguments)).await;
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("METAPARTICLE_REPOSITORY"),
+        "{}",
+        stderr(&output)
+    );
+    trap.assert_untouched();
 }
 
 #[tokio::test]

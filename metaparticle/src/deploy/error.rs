@@ -83,6 +83,7 @@ impl Error {
             Self::Target(_)
             | Self::Environment { .. }
             | Self::Sharded
+            | Self::Image(Publish(image::Error::NoRepository { .. }))
             | Self::Cluster(cluster::Error::Config { .. })
             | Self::Apply(apply::Error::NoNamespace { .. }) => Exit::Usage,
             _ => Exit::Failed,

@@ -145,7 +145,7 @@ fn run_command(embedded: &Embedded, command: &Command, report: &Report) -> Resul
         context: chosen.context.clone(),
         server: chosen.server.clone(),
         namespace: chosen.namespace.clone(),
-        why: format!("{} this context", chosen.why),
+        why: format!("{} it", chosen.why),
     });
     let system = |doing| move |source| Error::System { doing, source };
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -71,11 +71,12 @@ pub(super) async fn up(
         run: OnceLock::new(),
     };
     deployment.warn(&chosen);
+    let repository = deployment.repository()?;
     let cluster = Cluster::connect(chosen, report).await?;
     tokio::select! {
         biased;
         () = interrupt.wait() => deployment.interrupted(&cluster).await,
-        ended = deployment.deploy(&cluster) => ended,
+        ended = deployment.deploy(&cluster, repository) => ended,
     }
 }
 
@@ -106,7 +107,11 @@ impl Deployment<'_> {
         }
     }
 
-    async fn deploy(&self, cluster: &Cluster) -> Result<Exit, Error> {
+    async fn deploy(
+        &self,
+        cluster: &Cluster,
+        repository: Option<Repository>,
+    ) -> Result<Exit, Error> {
         let spec = self.spec();
         if matches!(spec.workload, Workload::Job { .. }) {
             let name = self.new_run(cluster).await?;
@@ -118,7 +123,7 @@ impl Deployment<'_> {
             async { Ok(apply::preflight(cluster, &before).await?) },
         )?;
         let request = PublishRequest {
-            repository: self.repository()?,
+            repository,
             architecture: platform.arch,
             profile: self.profile,
             destination: Destination::Registry,
@@ -155,11 +160,9 @@ impl Deployment<'_> {
         }
     }
 
+    /// The repository that is named instead of the attribute's. One of them must name one.
     fn repository(&self) -> Result<Option<Repository>, Error> {
         const NAME: &str = "METAPARTICLE_REPOSITORY";
-        if let Some(repository) = &self.options.repository {
-            return Ok(Some(repository.clone()));
-        }
         let parse = |value: String| {
             Repository::parse(value.clone()).map_err(|error| Error::Environment {
                 name: NAME,
@@ -167,7 +170,15 @@ impl Deployment<'_> {
                 allowed: error.to_string(),
             })
         };
-        env(NAME).map(parse).transpose()
+        let named = match &self.options.repository {
+            Some(repository) => Some(repository.clone()),
+            None => env(NAME).map(parse).transpose()?,
+        };
+        if named.is_none() && self.spec().repository.is_none() {
+            let app = self.spec().name.to_string();
+            return Err(Publish::from(image::Error::NoRepository { app }).into());
+        }
+        Ok(named)
     }
 
     fn patience(&self) -> Duration {

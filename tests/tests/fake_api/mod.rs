@@ -263,10 +263,16 @@ impl State {
 
     fn apply(&mut self, path: &str, mut wanted: Value) -> (u16, Value) {
         let present = self.objects.get(path);
-        if let (Some(uid), present) = (wanted["metadata"]["uid"].as_str(), present)
-            && present.is_none_or(|present| present["metadata"]["uid"] != uid)
-        {
-            return conflict("Precondition failed: UID in precondition");
+        let uid = wanted["metadata"]["uid"].as_str();
+        match (uid, present) {
+            (Some(_), None) => return conflict("uid mismatch: no existing object was found"),
+            (Some(uid), Some(present)) if present["metadata"]["uid"] != uid => {
+                let cause = json!({"field": "metadata.uid", "message": "field is immutable"});
+                let status = json!({"kind": "Status", "status": "Failure", "code": 422, "reason": "Invalid",
+                    "message": "invalid", "details": {"causes": [cause]}});
+                return (422, status);
+            }
+            _ => {}
         }
         let version = (self.version + 1).to_string();
         match present {

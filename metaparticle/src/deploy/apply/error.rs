@@ -107,6 +107,8 @@ impl Error {
                 Some(fields) => Self::FieldConflict { object, fields },
                 None => Self::Replaced { object },
             },
+            // The precondition of our writes, in the words of an object that exists and is another.
+            Some(status) if names_field(status, "metadata.uid") => Self::Replaced { object },
             Some(status) if status.is_invalid() => match immutable_fields(status) {
                 Some(fields) => Self::Immutable { object, fields },
                 None => error.into(),
@@ -175,6 +177,11 @@ fn conflicting_fields(status: &Status) -> Option<String> {
         })
         .collect();
     (!fields.is_empty()).then(|| fields.join(", "))
+}
+
+fn names_field(status: &Status, field: &str) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.any(|cause| cause.field == field)
 }
 
 /// Fields that the server calls immutable.
@@ -257,12 +264,22 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_of_uids_is_a_replacement() {
-        let error = of_write(json!({
+    fn another_identity_is_a_replacement() {
+        let gone = of_write(json!({
             "code": 409, "reason": "Conflict",
-            "message": "Precondition failed: UID in precondition: 1, UID in object meta: 2",
+            "message": "uid mismatch: the provided object specified uid 1, and no existing object was found",
         }));
-        assert!(matches!(error, Error::Replaced { .. }), "{error}");
+        let another = of_write(json!({
+            "code": 422, "reason": "Invalid", "message": "Service \"web\" is invalid",
+            "details": {"causes": [{
+                "reason": "FieldValueInvalid",
+                "message": "Invalid value: \"1\": field is immutable",
+                "field": "metadata.uid",
+            }]},
+        }));
+        for error in [gone, another] {
+            assert!(matches!(error, Error::Replaced { .. }), "{error}");
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(crate) struct Live {
     pub(crate) resource_version: String,
     /// The `ApplySet` that it says it belongs to.
     pub(crate) part_of: Option<String>,
-    /// Who set fields of it, each once.
+    /// Who set fields of it, each once; its status apart.
     pub(crate) managers: Vec<String>,
     /// The object that controls it: `Deployment/web`.
     pub(crate) controller: Option<String>,
@@ -113,6 +113,7 @@ impl Live {
         let mut managers: Vec<String> = object
             .managed_fields()
             .iter()
+            .filter(|entry| entry.subresource.as_deref() != Some("status"))
             .filter_map(|entry| entry.manager.clone())
             .collect();
         managers.sort();

@@ -200,6 +200,10 @@ impl Cargo {
             let bin = build.bin.clone();
             return Err(BuildError::Cargo { bin, status });
         }
+        report.event(Event::done(
+            SUBJECT,
+            format!("{} for {}", build.bin, platform.triple),
+        ));
         executable.ok_or_else(|| BuildError::NoExecutable {
             bin: build.bin.clone(),
         })

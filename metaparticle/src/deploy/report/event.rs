@@ -24,7 +24,7 @@ pub enum Event {
         server: String,
         /// Namespace.
         namespace: String,
-        /// Who named the context: a flag, an environment variable or the attribute.
+        /// Why there: who named the context.
         why: String,
     },
     /// Something that the user should know and may ignore.

@@ -145,7 +145,7 @@ fn line(event: &Event) -> Option<String> {
             namespace,
             why,
         } => format!(
-            "{action} {} to context {} ({server}), namespace {}: {why}",
+            "{action} {} in context {} ({server}), namespace {}: {why}",
             style(app).bold().for_stderr(),
             style(context).bold().for_stderr(),
             style(namespace).bold().for_stderr(),
