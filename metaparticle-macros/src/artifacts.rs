@@ -103,6 +103,19 @@ mod tests {
     }
 
     #[test]
+    fn rust_analyzer_and_others_that_link_nothing_write_nothing() {
+        let linking = Invocation {
+            links: true,
+            ..Invocation::default()
+        };
+        assert!(is_wanted(&linking));
+        assert!(
+            !is_wanted(&Invocation::default()),
+            "rust-analyzer gives no arguments"
+        );
+    }
+
+    #[test]
     fn file_is_written_whole_and_old() {
         let dir = tempfile::tempdir().unwrap();
         let paths = write_all(&dir.path().join("a b/ü"), &[artifact("FROM scratch")]).unwrap();
