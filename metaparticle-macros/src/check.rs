@@ -147,3 +147,31 @@ fn default_tag(build: &Build) -> Tag {
 fn stand_in_name() -> Name {
     Name::parse("app").expect("a word is a valid name")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binary_names_the_application_where_it_can() {
+        let name = |bin| default_name(bin).map(String::from);
+        assert_eq!(name("My_App").as_deref(), Some("my-app"));
+        assert_eq!(name("9lives"), None);
+        assert_eq!(name("web_"), None);
+    }
+
+    #[test]
+    fn build_metadata_of_a_version_gets_into_the_tag() {
+        let build = Build {
+            package: String::new(),
+            version: "1.2.3-rc.1+2026".to_owned(),
+            bin: String::new(),
+            example: false,
+            features: Vec::new(),
+            rustc: String::new(),
+            manifest_dir: String::new(),
+            package_path: String::new(),
+        };
+        assert_eq!(default_tag(&build).as_str(), "1.2.3-rc.1-2026");
+    }
+}

@@ -26,7 +26,8 @@ pub struct Main {
 impl Main {
     /// Takes the item if it is a function, and reports what is wrong with it.
     pub fn read(item: TokenStream, errors: &mut Errors) -> Option<Self> {
-        let main = syn::parse2::<Self>(item).ok();
+        let free = |main: &Self| main.sig.receiver().is_none();
+        let main = syn::parse2::<Self>(item).ok().filter(free);
         match &main {
             Some(main) => main.check(errors),
             None => errors.at(
@@ -53,13 +54,9 @@ impl Main {
     fn check(&self, errors: &mut Errors) {
         let sig = &self.sig;
         if sig.ident != "main" {
-            errors.over(
-                &sig.ident,
-                format!(
-                    "this attribute belongs on `main`, the entry of the program, not on `{}`",
-                    sig.ident
-                ),
-            );
+            let message = "this attribute belongs on `main`, the entry of the program, not on";
+            errors.over(&sig.ident, format!("{message} `{}`", sig.ident));
+            return;
         }
         if let Some(token) = &sig.asyncness {
             errors.over(

@@ -1,6 +1,6 @@
 #[metaparticle::containerize]
-fn serve() {}
+async fn serve() {}
 
 fn main() {
-    serve();
+    drop(serve());
 }

@@ -1,0 +1,10 @@
+struct App;
+
+impl App {
+    #[metaparticle::containerize]
+    fn main(&self) {}
+}
+
+fn main() {
+    App.main();
+}
