@@ -12,12 +12,13 @@ use std::{
 };
 
 use metaparticle::deploy::{
-    build::{self, Arch, Profile},
-    image::{self, Destination, PublishRequest},
+    build::{self, Arch, Environment, Profile},
+    image::{self, Destination, PublishRequest, credentials::Places},
     report::Report,
 };
-use metaparticle_spec::Embedded;
-use tokio::{process::Command, time::Instant};
+use metaparticle_spec::{Build, Embedded};
+use metaparticle_tests::apps;
+use tokio::time::Instant;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -39,7 +40,8 @@ async fn main() -> Result<()> {
         destination: Destination::Registry,
     };
     let service = Service::create()?;
-    let app = service.host_build().await?;
+    let app = service.embedded()?;
+    let (environment, places) = (Environment::of_process(), Places::of_environment());
     let report = Report::capture();
 
     // The first build compiles the dependencies.
@@ -50,26 +52,32 @@ async fn main() -> Result<()> {
     for run in 0..runs {
         service.edit(run)?;
         let start = Instant::now();
-        let (program, build) =
-            timed(build::build(&app.build, Arch::Amd64, profile, &report)).await?;
-        let push = image::publish_built(&app, &request, program, &report);
+        let (program, compiling) = timed(build::build(
+            &app.build,
+            Arch::Amd64,
+            profile,
+            &environment,
+            &report,
+        ))
+        .await?;
+        let push = image::publish_built(&app, &request, program, places.clone(), &report);
         let (published, push) = timed(push).await?;
         assert!(published.pushed, "an edit makes another image");
         size = published.size;
         edited.push(start.elapsed());
-        built.push(build);
+        built.push(compiling);
         pushed.push(push);
 
         let (again, whole) = timed(image::publish(&app, &request, &report)).await?;
         assert!(!again.pushed, "the registry has the image");
         unchanged.push(whole);
-        let program = build::build(&app.build, Arch::Amd64, profile, &report).await?;
-        let push = image::publish_built(&app, &request, program, &report);
+        let program = build::build(&app.build, Arch::Amd64, profile, &environment, &report).await?;
+        let push = image::publish_built(&app, &request, program, places.clone(), &report);
         checked.push(timed(push).await?.1);
     }
     line(
         &format!("clean build to digest, {profile}"),
-        &mut vec![cold],
+        &mut [cold],
         size,
     );
     line(&format!("edit to digest, {profile}"), &mut edited, size);
@@ -105,7 +113,7 @@ async fn timed<T, E: Error + 'static>(
 }
 
 #[allow(clippy::print_stdout, reason = "the result of the program")]
-fn line(what: &str, times: &mut Vec<Duration>, layers: u64) {
+fn line(what: &str, times: &mut [Duration], layers: u64) {
     times.sort_unstable();
     let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let line = serde_json::json!({
@@ -126,11 +134,12 @@ impl Service {
     fn create() -> Result<Self> {
         let service = Self(tempfile::tempdir()?);
         let metaparticle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../metaparticle");
+        let metaparticle = metaparticle.display();
         let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
         let manifest = format!(
             "[package]\nname = \"service\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
              axum = {{ version = \"0.8\", default-features = false, features = [\"http1\", \"tokio\"] }}\n\
-             metaparticle = {{ path = {metaparticle:?} }}\n\
+             metaparticle = {{ path = \"{metaparticle}\" }}\n\
              tokio = {{ version = \"1\", features = [\"macros\", \"net\", \"rt-multi-thread\"] }}\n"
         );
         fs::write(service.path("Cargo.toml"), manifest)?;
@@ -155,19 +164,22 @@ impl Service {
         Ok(fs::write(self.path("src/main.rs"), source)?)
     }
 
-    /// Compiles the host binary, and reads from it what the deployer would be given.
-    async fn host_build(&self) -> Result<Embedded> {
-        let status = Command::new("cargo")
-            .args(["build", "--quiet"])
-            .current_dir(self.0.path())
-            .env_remove("CARGO_TARGET_DIR")
-            .status()
-            .await?;
-        if !status.success() {
-            return Err("the service does not compile".into());
-        }
-        Ok(Embedded::find(&fs::read(
-            self.path("target/debug/service"),
-        )?)?)
+    /// What the macro would have embedded in the host binary, which is not measured here.
+    fn embedded(&self) -> Result<Embedded> {
+        let directory = self.0.path().to_str().ok_or("the directory is not UTF-8")?;
+        Ok(Embedded {
+            spec: apps::hello(),
+            build: Build {
+                package: "service".to_owned(),
+                version: "0.1.0".to_owned(),
+                bin: "service".to_owned(),
+                example: false,
+                features: Vec::new(),
+                rustc: String::new(),
+                manifest_dir: directory.to_owned(),
+                package_path: String::new(),
+            },
+            artifacts: Vec::new(),
+        })
     }
 }

@@ -23,7 +23,7 @@ use crate::deploy::report::{Event, Report};
 /// Cargo and rustc as the user has them.
 #[derive(Clone, Debug)]
 pub(super) struct Cargo {
-    cargo: PathBuf,
+    program: PathBuf,
     rustc: PathBuf,
     /// The package's directory. Cargo runs in it, so that its configuration counts from wherever the user is.
     directory: PathBuf,
@@ -74,7 +74,7 @@ impl Cargo {
             .or_else(|| sibling.is_file().then_some(sibling))
             .unwrap_or_else(|| "rustc".into());
         Self {
-            cargo,
+            program: cargo,
             rustc,
             directory: directory.to_owned(),
             variables: environment.for_cargo(),
@@ -93,7 +93,7 @@ impl Cargo {
             "--manifest-path".as_ref(),
             manifest.as_ref(),
         ];
-        let answer = self.ask(&self.cargo, &arguments).await?;
+        let answer = self.ask(&self.program, &arguments).await?;
         let mut layout: Layout =
             serde_json::from_str(&answer).map_err(|error| BuildError::Ask {
                 command: "cargo metadata".to_owned(),
@@ -160,7 +160,7 @@ impl Cargo {
         flags: &Flags,
         report: &Report,
     ) -> Result<PathBuf, BuildError> {
-        let mut command = self.command(&self.cargo);
+        let mut command = self.command(&self.program);
         command
             .args([
                 "build",
@@ -187,11 +187,11 @@ impl Cargo {
         ));
         let mut child = command
             .spawn()
-            .map_err(|source| start(&self.cargo, source))?;
+            .map_err(|source| start(&self.program, source))?;
         let messages = executable(child.stdout.take(), build);
         let diagnostics = told(child.stderr.take(), report);
         let (executable, diagnostics, status) = tokio::join!(messages, diagnostics, child.wait());
-        let status: ExitStatus = status.map_err(|source| start(&self.cargo, source))?;
+        let status: ExitStatus = status.map_err(|source| start(&self.program, source))?;
         if !status.success() {
             for line in diagnostics {
                 report.event(Event::Compiler { line });

@@ -106,7 +106,7 @@ fn load(file: &Path, including: &mut Vec<PathBuf>) -> Result<Table, BuildError> 
         match load(&directory.join(&include.path), including) {
             Err(BuildError::Read { source, .. })
                 if include.optional && source.kind() == io::ErrorKind::NotFound => {}
-            included => merge(&mut merged, included?),
+            table => merge(&mut merged, table?),
         }
     }
     including.pop();

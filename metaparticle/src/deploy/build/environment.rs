@@ -4,22 +4,35 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::{OsStr, OsString},
+    fmt,
     path::{Path, PathBuf},
 };
 
 /// Environment variables, and the directory that relative paths in them start from.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Environment {
+#[derive(Clone, Default)]
+pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
     directory: PathBuf,
 }
 
 impl Environment {
-    pub(super) fn of_process() -> Self {
+    /// The environment of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
         Self {
             variables: env::vars_os().collect(),
             directory: env::current_dir().unwrap_or_default(),
         }
+    }
+
+    /// The same environment with another value of one variable, or without it.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.variables.insert(name.into(), value.into()),
+            None => self.variables.remove(OsStr::new(name)),
+        };
+        self
     }
 
     #[cfg(test)]
@@ -106,6 +119,13 @@ impl Environment {
             return None;
         }
         env::join_paths(paths).ok()
+    }
+}
+
+/// Values may be secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
     }
 }
 

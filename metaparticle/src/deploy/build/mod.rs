@@ -23,10 +23,8 @@ mod flags;
 mod platform;
 mod profile;
 
-pub use self::error::BuildError;
-use self::{
-    cargo::Cargo, config::Config, environment::Environment, flags::Flags, platform::Platform,
-};
+use self::{cargo::Cargo, config::Config, flags::Flags, platform::Platform};
+pub use self::{environment::Environment, error::BuildError, flags::Origin};
 
 /// Processor of the cluster's nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,7 +61,8 @@ pub struct Program {
     pub cache: PathBuf,
 }
 
-/// Builds the program that `build` describes for a container on `arch`.
+/// Builds the program that `build` describes for a container on `arch`. Cargo gets the variables of `environment`, less
+/// those that an outer cargo has set.
 ///
 /// # Errors
 /// [`BuildError`] if cargo fails (its messages went to `report`), or its result is no program for the container.
@@ -74,20 +73,20 @@ pub async fn build(
     build: &Build,
     arch: Arch,
     profile: Profile,
+    environment: &Environment,
     report: &Report,
 ) -> Result<Program, BuildError> {
-    let environment = Environment::of_process();
     let package = Path::new(&build.manifest_dir);
     let config = Config::load(package, environment.cargo_home().as_deref())?;
-    let cargo = Cargo::find(&environment, &config, package);
+    let cargo = Cargo::find(environment, &config, package);
     let (layout, sysroot) = tokio::try_join!(cargo.layout(), cargo.sysroot())?;
     let platform = Platform::choose(arch, &sysroot)?;
     if let Some(offer) = platform.offer() {
         report.event(Event::note(offer));
     }
-    let user = flags::of_user(&environment, &config, &cargo, &platform).await?;
-    let flags = Flags::for_container(user, &platform, &layout, &environment, &sysroot);
-    let profile_args = profile::arguments(profile, &layout, &config, &environment)?;
+    let user = flags::of_user(environment, &config, &cargo, &platform).await?;
+    let flags = Flags::for_container(user, &platform, &layout, environment, &sysroot);
+    let profile_args = profile::arguments(profile, &layout, &config, environment)?;
 
     let executable = cargo
         .build(build, &layout, &platform, &profile_args, &flags, report)

@@ -169,7 +169,8 @@ struct Config {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Auth {
-    auth: Option<String>,
+    #[serde(rename = "auth")]
+    pair: Option<String>,
     username: Option<String>,
     password: Option<String>,
     identitytoken: Option<String>,
@@ -265,8 +266,8 @@ impl Auth {
         if let Some(token) = some(&self.identitytoken) {
             return Ok(Some(Credential::IdentityToken(token)));
         }
-        if let Some(auth) = some(&self.auth) {
-            return match decode(&auth) {
+        if let Some(pair) = some(&self.pair) {
+            return match decode(&pair) {
                 Some((user, password)) => Ok(Some(Credential::Password { user, password })),
                 None => Err(CredentialError::Entry {
                     path: file.to_owned(),

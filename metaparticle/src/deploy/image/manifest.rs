@@ -172,7 +172,7 @@ pub fn manifest(config: &Descriptor, base: Option<&Base>, layers: &[LayerId]) ->
     Document::of(media_type::MANIFEST, &document)
 }
 
-/// Writes the keys of objects in order: serde_json does not, if any crate in the graph asks it to keep another.
+/// Writes the keys of objects in order: `serde_json` does not, if any crate in the graph asks it to keep another.
 struct Sorted<'a>(&'a Value);
 
 impl Serialize for Sorted<'_> {

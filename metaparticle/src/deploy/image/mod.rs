@@ -29,7 +29,7 @@ use self::{
     registry::Registry,
 };
 use super::{
-    build::{self, Arch, Profile, Program},
+    build::{self, Arch, Environment, Profile, Program},
     report::{Event, Report},
 };
 
@@ -87,11 +87,14 @@ pub async fn publish(
 ) -> Result<Published, Error> {
     // A repository that is not named is not worth a build.
     let name = ImageName::of(app, request)?;
-    let program = build::build(&app.build, request.architecture, request.profile, report).await?;
-    publish_program(app, name, program, &request.destination, report).await
+    let (arch, profile) = (request.architecture, request.profile);
+    let environment = Environment::of_process();
+    let program = build::build(&app.build, arch, profile, &environment, report).await?;
+    let places = Places::of_environment();
+    publish_program(app, name, program, &request.destination, places, report).await
 }
 
-/// Publishes the image of a program that is built already, as [`publish`] does.
+/// Publishes the image of a program that is built already, as [`publish`] does, with credentials from `places`.
 ///
 /// # Errors
 /// As [`publish`].
@@ -102,10 +105,11 @@ pub async fn publish_built(
     app: &Embedded,
     request: &PublishRequest,
     program: Program,
+    places: Places,
     report: &Report,
 ) -> Result<Published, Error> {
     let name = ImageName::of(app, request)?;
-    publish_program(app, name, program, &request.destination, report).await
+    publish_program(app, name, program, &request.destination, places, report).await
 }
 
 async fn publish_program(
@@ -113,10 +117,10 @@ async fn publish_program(
     name: ImageName,
     program: Program,
     destination: &Destination,
+    places: Places,
     report: &Report,
 ) -> Result<Published, Error> {
     let start = Instant::now();
-    let places = Places::of_environment();
     let base = match app.spec.base.as_ref().filter(|base| !base.is_scratch()) {
         Some(image) => Some(RemoteBase::read(image, program.arch, places.clone()).await?),
         None => None,

@@ -112,7 +112,8 @@ impl RegistryError {
         match self {
             // A certificate does not become valid by asking again; what does not listen on this machine is not there.
             Self::Unreachable { source, host, .. } => {
-                !is_tls(source) && !(source.is_connect() && host.is_loopback())
+                let absent = source.is_connect() && host.is_loopback();
+                !absent && !is_tls(source)
             }
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
             _ => false,
@@ -172,7 +173,10 @@ fn is_tls(error: &reqwest::Error) -> bool {
         let inner = error
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref);
-        if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if inner
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+            .is_some()
+        {
             return true;
         }
         cause = error.source();
