@@ -2,28 +2,18 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fmt::Debug,
     mem::{Discriminant, discriminant},
     time::Duration,
 };
 
-use futures::{
-    StreamExt as _, TryStreamExt as _,
-    future::{ready, try_join_all},
-    stream::{BoxStream, select_all},
-};
-use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::{
-    apps::v1::{Deployment, ReplicaSet, StatefulSet},
-    batch::v1::Job,
-    core::v1::{Event as ClusterEvent, Pod},
-};
-use kube::{Api, Client, Error, Resource, ResourceExt as _, api::ListParams};
-use serde::de::DeserializeOwned;
+use futures::{StreamExt as _, future::try_join_all};
+use k8s_openapi::api::core::v1::Event as ClusterEvent;
+use kube::{Api, Client, Error, api::ListParams};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::{
     cause::{Cause, Diagnosis},
+    changes::{Change, Kind, Source, put},
     evidence,
     failure::Failure,
     judge::{Progress, State, Suspicion, Verdict, judge, overdue},
@@ -32,7 +22,7 @@ use super::{
 };
 use crate::deploy::{
     apply::Applied,
-    mirror::{Update, Updates, mirror},
+    mirror::{Update, Updates},
     report::{Event, Report},
 };
 
@@ -65,7 +55,12 @@ pub async fn wait(
 ) -> Result<Outcome, Failure> {
     let rollouts = applied.iter().filter_map(|applied| {
         let kind = Kind::of(&applied.api.kind)?;
-        Some(Rollout::new(client, applied, kind, report, deadline).run())
+        let source = Source {
+            client,
+            applied,
+            kind,
+        };
+        Some(Rollout::new(source, report, deadline).run())
     });
     let outcomes = try_join_all(rollouts).await?;
     Ok(outcomes
@@ -76,39 +71,9 @@ pub async fn wait(
         }))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Deployment,
-    StatefulSet,
-    Job,
-}
-
-impl Kind {
-    fn of(kind: &str) -> Option<Self> {
-        match kind {
-            "Deployment" => Some(Self::Deployment),
-            "StatefulSet" => Some(Self::StatefulSet),
-            "Job" => Some(Self::Job),
-            _ => None,
-        }
-    }
-}
-
-/// What one of the watched collections tells.
-enum Change {
-    Workload(Update<Workload>),
-    ReplicaSets(Update<ReplicaSet>),
-    Pods(Update<Pod>),
-    Events(Update<ClusterEvent>),
-}
-
-type Changes = BoxStream<'static, Result<Change, Error>>;
-
 /// One workload that is rolled out.
 struct Rollout<'a> {
-    client: &'a Client,
-    applied: &'a Applied,
-    kind: Kind,
+    source: Source<'a>,
     subject: String,
     report: &'a Report,
     patience: Duration,
@@ -122,17 +87,10 @@ struct Rollout<'a> {
 }
 
 impl<'a> Rollout<'a> {
-    fn new(
-        client: &'a Client,
-        applied: &'a Applied,
-        kind: Kind,
-        report: &'a Report,
-        patience: Duration,
-    ) -> Self {
+    fn new(source: Source<'a>, report: &'a Report, patience: Duration) -> Self {
+        let applied = source.applied;
         Self {
-            client,
-            applied,
-            kind,
+            source,
             subject: format!("{}/{}", applied.api.kind, applied.name),
             report,
             patience,
@@ -144,11 +102,11 @@ impl<'a> Rollout<'a> {
     }
 
     async fn run(mut self) -> Result<Outcome, Failure> {
-        let mut workloads = self.workloads();
+        let mut workloads = self.source.workloads();
         let mut seen = self.first(&mut workloads).await?;
-        let mut changes = self.changes(workloads, &seen);
+        let mut changes = self.source.changes(workloads, &seen);
         let mut known = Known {
-            replica_sets: self.kind != Kind::Deployment,
+            replica_sets: self.source.kind != Kind::Deployment,
             pods: false,
         };
         loop {
@@ -200,53 +158,6 @@ impl<'a> Rollout<'a> {
                 }
             }
         }
-    }
-
-    fn workloads(&self) -> Updates<Workload> {
-        let filter = ListParams::default().fields(&format!("metadata.name={}", self.applied.name));
-        match self.kind {
-            Kind::Deployment => map(self.mirror::<Deployment>(filter), |deployment| {
-                Workload::Deployment(Box::new(deployment))
-            }),
-            Kind::StatefulSet => map(self.mirror::<StatefulSet>(filter), |set| {
-                Workload::StatefulSet(Box::new(set))
-            }),
-            Kind::Job => map(self.mirror::<Job>(filter), |job| {
-                Workload::Job(Box::new(job))
-            }),
-        }
-    }
-
-    fn changes(&self, workloads: Updates<Workload>, seen: &Seen) -> Changes {
-        let selector = ListParams::default().labels(&seen.workload.selector());
-        let warnings = ListParams::default().fields("type=Warning");
-        let mut changes = vec![
-            workloads.map_ok(Change::Workload).boxed(),
-            self.mirror(selector.clone()).map_ok(Change::Pods).boxed(),
-            // Events explain; whoever may not read them still gets a rollout.
-            self.mirror(warnings)
-                .filter(|update| ready(update.is_ok()))
-                .map_ok(Change::Events)
-                .boxed(),
-        ];
-        if self.kind == Kind::Deployment {
-            changes.push(self.mirror(selector).map_ok(Change::ReplicaSets).boxed());
-        }
-        select_all(changes).boxed()
-    }
-
-    fn mirror<K>(&self, filter: ListParams) -> Updates<K>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + DeserializeOwned
-            + Debug
-            + Send
-            + Sync
-            + 'static,
-    {
-        let api = Api::namespaced(self.client.clone(), &self.applied.namespace);
-        mirror(api, filter)
     }
 
     /// Takes a change into what is seen.
@@ -312,7 +223,7 @@ impl<'a> Rollout<'a> {
         let pod = diagnosis.pod.as_deref().unwrap_or_default();
         let filter = ListParams::default().fields(&format!("involvedObject.name={pod}"));
         let events: Api<ClusterEvent> =
-            Api::namespaced(self.client.clone(), &self.applied.namespace);
+            Api::namespaced(self.source.client.clone(), &self.source.applied.namespace);
         if let Ok(Ok(list)) = timeout(EVENTS_PATIENCE, events.list(&filter)).await {
             for event in list {
                 put(&mut seen.events, Update::Set(event));
@@ -347,7 +258,7 @@ impl<'a> Rollout<'a> {
             }
             !gone
         });
-        let word = if self.kind == Kind::Job {
+        let word = if self.source.kind == Kind::Job {
             "completed"
         } else {
             "ready"
@@ -365,7 +276,7 @@ impl<'a> Rollout<'a> {
     }
 
     fn outcome(&self, progress: &Progress) -> Outcome {
-        match self.kind {
+        match self.source.kind {
             Kind::Job => Outcome {
                 ready: 0,
                 completed: progress.ready,
@@ -385,7 +296,12 @@ impl<'a> Rollout<'a> {
     }
 
     async fn diagnosed(&self, mut diagnosis: Diagnosis) -> Failure {
-        evidence::gather(self.client, &self.applied.namespace, &mut diagnosis).await;
+        evidence::gather(
+            self.source.client,
+            &self.source.applied.namespace,
+            &mut diagnosis,
+        )
+        .await;
         Failure::Diagnosed(Box::new(diagnosis))
     }
 
@@ -412,7 +328,7 @@ impl<'a> Rollout<'a> {
 
     /// Whether this is the object that was applied, and not another of the same name.
     fn is_ours(&self, workload: &Workload) -> bool {
-        workload.meta().uid.as_deref() == Some(self.applied.uid.as_str())
+        workload.meta().uid.as_deref() == Some(self.source.applied.uid.as_str())
     }
 }
 
@@ -424,34 +340,3 @@ struct Known {
 
 /// How long a question for events may take.
 const EVENTS_PATIENCE: Duration = Duration::from_secs(2);
-
-fn map<K: Send + 'static, T: 'static>(updates: Updates<K>, f: fn(K) -> T) -> Updates<T> {
-    updates
-        .map_ok(move |update| match update {
-            Update::Reset(objects) => Update::Reset(objects.into_iter().map(f).collect()),
-            Update::Set(object) => Update::Set(f(object)),
-            Update::Gone(object) => Update::Gone(f(object)),
-            Update::Trouble(error) => Update::Trouble(error),
-        })
-        .boxed()
-}
-
-/// Takes a change into a collection; gives back what the API server was unable to do.
-fn put<K: Resource>(objects: &mut BTreeMap<String, K>, update: Update<K>) -> Option<Error> {
-    match update {
-        Update::Reset(all) => {
-            *objects = all
-                .into_iter()
-                .map(|object| (object.name_any(), object))
-                .collect();
-        }
-        Update::Set(object) => {
-            objects.insert(object.name_any(), object);
-        }
-        Update::Gone(object) => {
-            objects.remove(&object.name_any());
-        }
-        Update::Trouble(error) => return Some(error),
-    }
-    None
-}

@@ -5,12 +5,17 @@
 //! evidence (last log lines) for a diagnosis.
 
 mod cause;
+mod changes;
+mod container;
 mod drive;
 mod evidence;
 mod failure;
 mod judge;
 mod pods;
 mod seen;
+#[cfg(test)]
+mod tests;
+mod words;
 
 pub use cause::{Cause, Diagnosis, Ended, Probed, Refusal};
 pub use drive::{Outcome, wait};

@@ -1,0 +1,5 @@
+//! Tables of what is seen and how it is judged.
+
+mod causes;
+mod revisions;
+mod world;
