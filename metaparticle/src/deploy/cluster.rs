@@ -301,8 +301,8 @@ impl fmt::Debug for Cluster {
     }
 }
 
-/// Whether the same request may succeed a little later. The only place that decides so for [`Cluster::call`].
-fn is_transient(error: &KubeError) -> bool {
+/// Whether the same request may succeed a little later. The only place that decides so.
+pub(super) fn is_transient(error: &KubeError) -> bool {
     match error {
         KubeError::Api(status) => {
             // An exceeded quota is a 403; 429 means that the server is busy.

@@ -16,6 +16,8 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
+use super::cluster;
+
 /// A change of a collection.
 #[derive(Debug)]
 pub(crate) enum Update<K> {
@@ -36,6 +38,8 @@ pub(crate) type Updates<K> = BoxStream<'static, Result<Update<K>, Error>>;
 const WATCH_SECONDS: u32 = 60;
 /// How long past its end a watch may stay silent.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long the server may take to answer.
+const ANSWER: Duration = Duration::from_secs(30);
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
@@ -62,13 +66,17 @@ where
     .boxed()
 }
 
-/// Whether asking the API server again may help.
+/// Whether to read again: what may be repeated, and 500, which is repeated only where nothing is written.
 pub(crate) fn is_transient(error: &Error) -> bool {
-    match error {
-        Error::Api(status) => status.code == 429 || status.code >= 500,
-        Error::HyperError(_) | Error::Service(_) | Error::ReadEvents(_) => true,
-        _ => false,
-    }
+    cluster::is_transient(error) || matches!(error, Error::Api(status) if status.code == 500)
+}
+
+/// Ends a request that gets no answer.
+async fn answered<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(ANSWER, request).await.unwrap_or_else(|_| {
+        let silence = format!("no answer within {} s", ANSWER.as_secs());
+        Err(Error::Service(silence.into()))
+    })
 }
 
 struct Mirror<K> {
@@ -96,7 +104,7 @@ where
                 Phase::Ended => return None,
                 Phase::List => {
                     self.back_off().await;
-                    match self.api.list(&self.filter).await {
+                    match answered(self.api.list(&self.filter)).await {
                         Ok(list) => {
                             self.failures = 0;
                             self.phase =
@@ -108,8 +116,9 @@ where
                 }
                 Phase::Watch(version) => {
                     let version = version.clone();
+                    let params = self.watch_params();
                     self.back_off().await;
-                    match self.api.watch(&self.watch_params(), &version).await {
+                    match answered(self.api.watch(&params, &version)).await {
                         Ok(events) => self.phase = Phase::Watching(version, events.boxed()),
                         Err(error) if is_gone(&error) => self.restart(),
                         Err(error) => return Some(self.failed(error)),

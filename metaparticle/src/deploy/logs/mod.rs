@@ -25,7 +25,7 @@ use kube::{Api, Client, ResourceExt as _, api::ListParams};
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::{Instant, timeout_at},
 };
 
@@ -115,7 +115,13 @@ pub async fn follow(
     if let Ok(Ok(list)) = timeout_at(last, followed.pods.clone().list(&filter)).await {
         followed.take(Update::Reset(list.items));
     }
-    followed.known.retain(|_, pod| pod.instances.borrow().over);
+    followed.known.retain(|_, pod| {
+        let over = pod.instances.borrow().over;
+        if !over {
+            pod.task.abort();
+        }
+        over
+    });
     drop(followed.lines);
     while let Ok(Some(line)) = timeout_at(last, lines.recv()).await {
         tell(report, line);
@@ -183,6 +189,7 @@ struct Followed {
 struct Known {
     uid: Option<String>,
     instances: watch::Sender<Instances>,
+    task: AbortHandle,
 }
 
 impl Followed {
@@ -225,10 +232,11 @@ impl Followed {
                     lines: self.lines.clone(),
                     cursor: Cursor::default(),
                 };
-                self.followers.spawn(follower.follow(receiver));
+                let task = self.followers.spawn(follower.follow(receiver));
                 entry.insert_entry(Known {
                     uid: pod.metadata.uid.clone(),
                     instances,
+                    task,
                 });
             }
         }

@@ -13,8 +13,7 @@ use k8s_openapi::{
 };
 use kube::ResourceExt as _;
 
-/// Whose changes count as the beginning of a rollout.
-const FIELD_MANAGER: &str = "metaparticle";
+use crate::deploy::apply::MANAGER;
 
 /// A snapshot of everything that a rollout is judged by.
 #[derive(Clone, Debug)]
@@ -118,7 +117,7 @@ impl Seen {
             .iter()
             .flatten()
             .filter(|entry| {
-                entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.subresource.is_none()
+                entry.manager.as_deref() == Some(MANAGER) && entry.subresource.is_none()
             })
             .filter_map(|entry| Some(entry.time.as_ref()?.0))
             .max();
