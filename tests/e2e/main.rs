@@ -5,6 +5,7 @@
 //! *restricted* enforced.
 
 mod apply;
+mod failures;
 mod harness;
 mod interrupt;
 mod job;
