@@ -121,6 +121,9 @@ pub struct Logs {
     /// Go on with new lines until Ctrl-C.
     #[arg(long, short)]
     pub follow: bool,
+    /// Begin with so many of the last lines of each pod [default: all]
+    #[arg(long, value_name = "LINES")]
+    pub tail: Option<u32>,
 }
 
 /// Where to, and how to tell of it.

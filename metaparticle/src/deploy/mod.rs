@@ -199,9 +199,9 @@ async fn look_after(
             let selector = format!("{APP_LABEL}={name}");
             if options.follow {
                 let forever = std::future::pending();
-                logs::follow(client, namespace, &selector, None, report, forever).await?;
+                logs::follow(client, namespace, &selector, options.tail, report, forever).await?;
             } else {
-                logs::show(client, namespace, &selector, None, report).await?;
+                logs::show(client, namespace, &selector, options.tail, report).await?;
             }
         }
         Command::Up(_) | Command::Render(_) => unreachable!("they were run before"),

@@ -332,7 +332,7 @@ impl Ended {
     }
 
     /// Whether the runtime could not even start the program.
-    fn never_ran(&self) -> bool {
+    pub(super) fn never_ran(&self) -> bool {
         matches!(
             self.reason.as_str(),
             "StartError" | "ContainerCannotRun" | "RunContainerError"

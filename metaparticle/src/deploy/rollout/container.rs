@@ -5,7 +5,10 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use super::cause::{Ended, Probed};
+use super::{
+    cause::{Ended, Probed},
+    evidence::LINES,
+};
 
 /// Init containers first, as they run first; each with what the pod's specification says of it.
 pub(super) fn containers(
@@ -34,13 +37,27 @@ pub(super) fn terminated(status: &ContainerStatus) -> Option<&ContainerStateTerm
         .find_map(|state| state.as_ref()?.terminated.as_ref())
 }
 
-pub(super) fn ended(state: &ContainerStateTerminated) -> Ended {
-    Ended {
+/// How a container ended, and the program's last lines if the kubelet kept them: with `FallbackToLogsOnError`, the
+/// message of a program that failed is the end of its log.
+pub(super) fn ended(
+    container: Option<&Container>,
+    state: &ContainerStateTerminated,
+) -> (Ended, Vec<String>) {
+    let mut ended = Ended {
         code: state.exit_code,
         signal: state.signal.filter(|signal| *signal != 0),
         reason: state.reason.clone().unwrap_or_default(),
         message: state.message.clone().filter(|message| !message.is_empty()),
+    };
+    let policy = container.and_then(|container| container.termination_message_policy.as_deref());
+    let mut lines = Vec::new();
+    if policy == Some("FallbackToLogsOnError") && !ended.never_ran() {
+        let message = ended.message.take().unwrap_or_default();
+        let all: Vec<&str> = message.lines().collect();
+        let last = all[all.len().saturating_sub(LINES)..].iter();
+        lines = last.map(|line| (*line).to_owned()).collect();
     }
+    (ended, lines)
 }
 
 /// The probe that keeps a container from being ready.

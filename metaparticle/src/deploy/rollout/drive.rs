@@ -17,7 +17,7 @@ use super::{
     evidence,
     failure::Failure,
     judge::{Progress, State, Suspicion, Verdict, judge, overdue},
-    pods::READY,
+    pods::{FAILED, READY},
     seen::{Seen, Workload},
 };
 use crate::deploy::{
@@ -243,8 +243,11 @@ impl<'a> Rollout<'a> {
         }
         for (pod, phase) in &progress.pods {
             let subject = format!("Pod/{pod}");
-            let last_word = matches!(phase.as_str(), READY | "Succeeded");
-            self.report.event(if last_word {
+            let failed = phase.starts_with(FAILED);
+            let last_word = failed || matches!(phase.as_str(), READY | "Succeeded");
+            self.report.event(if failed {
+                Event::failed(subject, phase)
+            } else if last_word {
                 Event::done(subject, phase.to_lowercase())
             } else {
                 Event::running(subject, phase)

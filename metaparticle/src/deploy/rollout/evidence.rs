@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::cause::{Cause, Diagnosis};
 
 /// How many of the program's last lines are shown.
-const LINES: i64 = 20;
+pub(super) const LINES: usize = 20;
 /// How much of them, in bytes.
 const BYTES: i64 = 64 * 1024;
 /// How long evidence may take.
@@ -31,6 +31,7 @@ pub(super) async fn gather(client: &Client, namespace: &str, diagnosis: &mut Dia
     let runs = matches!(diagnosis.cause, Cause::NotReady { .. });
     if let Some(lines) = diagnosis.cause.lines_mut()
         && let Ok(last) = timeout(PATIENCE, last_lines(&pods, &pod, container, runs)).await
+        && !last.is_empty()
     {
         *lines = last;
     }
@@ -70,7 +71,7 @@ async fn last_lines(
     let params = LogParams {
         container,
         previous: again,
-        tail_lines: Some(LINES),
+        tail_lines: i64::try_from(LINES).ok(),
         limit_bytes: Some(BYTES),
         ..LogParams::default()
     };

@@ -22,6 +22,9 @@ pub(super) enum Finding {
 /// The phase of a pod that serves.
 pub(super) const READY: &str = "Ready";
 
+/// The phase of a pod whose program failed and is not started again in it; how it ended may follow.
+pub(super) const FAILED: &str = "Failed";
+
 /// An autoscaler needs a moment to say that it makes a node.
 const SCHEDULER_PATIENCE: Duration = Duration::from_secs(10);
 /// A Secret or ConfigMap may be made a moment later.
@@ -73,8 +76,17 @@ pub(super) fn line(pod: &Pod) -> (String, String) {
             .and_then(|state| state.reason.clone());
         waiting.or(ended)
     });
+    let failed = || {
+        let (container, state) = containers(pod)
+            .find_map(|(container, status)| Some((container, terminated(status)?)))?;
+        Some(ended(container, state).0)
+    };
     let phase = match waiting_or_ended {
         _ if is_ready(pod) => READY.into(),
+        _ if phase(pod) == FAILED => match failed() {
+            Some(ended) => format!("{FAILED}: {ended}"),
+            None => FAILED.into(),
+        },
         Some(reason) => reason,
         None if unschedulable(pod).is_some() => "Unschedulable".into(),
         None => phase(pod).to_owned(),
@@ -127,25 +139,24 @@ pub(super) fn of_failed_job(seen: &Seen, reason: String, message: String) -> Dia
             Some((pod, container, ended))
         })
         .max_by_key(|(_, _, ended)| ended.finished_at.as_ref().map(|time| time.0));
-    let cause = |ended| Cause::JobFailed {
+    let cause = |ended, lines| Cause::JobFailed {
         reason,
         message,
         ended,
-        lines: Vec::new(),
+        lines,
     };
     match failed {
-        Some((pod, container, state)) => diagnosis(
-            seen,
-            pod,
-            container.map(|container| container.name.clone()),
-            cause(Some(ended(state))),
-        ),
+        Some((pod, container, state)) => {
+            let (ended, lines) = ended(container, state);
+            let name = container.map(|container| container.name.clone());
+            diagnosis(seen, pod, name, cause(Some(ended), lines))
+        }
         None => Diagnosis {
             workload: seen.workload.subject(),
             pod: None,
             index: None,
             container: None,
-            cause: cause(None),
+            cause: cause(None, Vec::new()),
         },
     }
 }
@@ -243,12 +254,13 @@ fn crash(
     let memory_limit = container
         .and_then(|container| container.resources.as_ref()?.limits.as_ref()?.get("memory"))
         .map(|limit| limit.0.clone());
+    let (ended, lines) = ended(container, state);
     Some(Cause::Crash {
-        ended: ended(state),
+        ended,
         restarts: status.restart_count,
         probe,
         memory_limit,
-        lines: Vec::new(),
+        lines,
     })
 }
 

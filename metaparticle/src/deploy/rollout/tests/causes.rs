@@ -1,6 +1,6 @@
 //! Why a rollout fails: what is said, when, and what must not be taken for a failure.
 
-use k8s_openapi::serde_json::{Value, json};
+use serde_json::{Value, json};
 
 use super::world::{World, container, crashed, waiting, words};
 use crate::deploy::rollout::{Cause, Refusal, overdue};
@@ -292,7 +292,7 @@ fn a_refusal_from_before_this_rollout_fails_nothing() {
     let mut world =
         World::stateful_set(1, status).event("set", "FailedCreate", "violates PodSecurity", 1);
     let event = world.0.events.get_mut("event-0").unwrap();
-    let before = k8s_openapi::serde_json::from_value(json!("2026-01-01T00:00:59Z"));
+    let before = serde_json::from_value(json!("2026-01-01T00:00:59Z"));
     event.last_timestamp = before.unwrap();
     assert!(world.goes_on());
 }
@@ -357,6 +357,19 @@ fn a_job_whose_pods_are_gone_is_explained_without_them() {
         "Job/batch failed: the job gave up: Job was active too long"
     );
     assert!(failure.help().contains("activeDeadlineSeconds"));
+}
+
+#[test]
+fn a_message_that_is_the_end_of_the_log_is_shown_as_lines() {
+    let log: Vec<String> = (1..=30).map(|n| format!("line {n}")).collect();
+    let state = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+    let last = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": log.join("\n")}});
+    let policy = json!({"terminationMessagePolicy": "FallbackToLogsOnError"});
+    let status = container(1, &state, &last);
+    let world = World::deployment(1, [1, 1, 0]).pod_from("web-2-a", "web-2", policy, status);
+    let words = words(&world.failure());
+    assert!(words.contains("it ended with exit code 1; its last lines:\n| line 11\n"));
+    assert!(words.ends_with("| line 30"));
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn a_revision_that_is_not_observed_is_not_looked_for_in_the_earlier_one() {
 fn a_pod_on_its_way_out_fails_nothing() {
     let mut world = World::deployment(4, [5, 2, 3]).pod("new", "web-2", crashed(1, 1, "Error"));
     let pod = world.0.pods.get_mut("new").unwrap();
-    let now = k8s_openapi::serde_json::from_value(json!("2026-01-01T00:00:00Z"));
+    let now = serde_json::from_value(json!("2026-01-01T00:00:00Z"));
     pod.metadata.deletion_timestamp = now.unwrap();
     assert!(world.goes_on());
 }
@@ -178,6 +178,22 @@ fn a_job_tries_again_by_itself() {
         crashed(3, 1, "Error"),
     );
     assert!(world.goes_on());
+}
+
+#[test]
+fn a_pod_of_a_job_that_failed_says_how() {
+    let mut status = container(
+        0,
+        &json!({"terminated": {"exitCode": 3, "reason": "Error"}}),
+        &json!({}),
+    );
+    status["phase"] = "Failed".into();
+    let world = World::job(json!({}), json!({})).pod("batch-0", "job", status);
+    let line = (
+        "batch-0".to_owned(),
+        "Failed: it ended with exit code 3".to_owned(),
+    );
+    assert_eq!(judge(&world.0).progress.pods, [line]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, time::Duration};
 
-use k8s_openapi::serde_json::{Value, from_value, json};
+use serde_json::{Value, from_value, json};
 
 use crate::deploy::rollout::{Diagnosis, Seen, State, Workload, judge};
 
