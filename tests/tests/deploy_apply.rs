@@ -232,10 +232,8 @@ async fn a_set_of_another_tool_is_left_to_it() {
 async fn an_object_that_was_replaced_after_the_look_is_not_overwritten() {
     let shop = Shop::new();
     shop.apply().await.unwrap();
-    let api = shop.api.clone();
-    shop.api.intercept(Method::PATCH, SERVICE, move |objects| {
+    shop.api.intercept(Method::PATCH, SERVICE, |objects| {
         objects.get_mut(SERVICE)?["metadata"]["uid"] = "another".into();
-        let _ = api; // kept alive as long as the fault
         None
     });
     let error = shop.apply().await.unwrap_err();

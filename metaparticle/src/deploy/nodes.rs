@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    fn node(arch: &str, spec: serde_json::Value) -> Node {
+    fn node(arch: &str, spec: &serde_json::Value) -> Node {
         serde_json::from_value(json!({
             "metadata": {"labels": {"kubernetes.io/arch": arch}},
             "spec": spec,
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn nodes_of_one_kind_decide() {
-        let platform = chosen(&[node("arm64", json!({})), node("arm64", json!({}))]).unwrap();
+        let platform = chosen(&[node("arm64", &json!({})), node("arm64", &json!({}))]).unwrap();
         assert_eq!(
             platform,
             Platform {
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn nodes_of_several_kinds_keep_pods_on_the_preferred_one() {
-        let platform = chosen(&[node("arm64", json!({})), node("amd64", json!({}))]).unwrap();
+        let platform = chosen(&[node("arm64", &json!({})), node("amd64", &json!({}))]).unwrap();
         assert_eq!(
             platform,
             Platform {
@@ -167,9 +167,9 @@ mod tests {
         let tainted = json!({"taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]});
         let cordoned = json!({"unschedulable": true});
         let nodes = [
-            node("amd64", tainted.clone()),
-            node("s390x", cordoned),
-            node("arm64", json!({})),
+            node("amd64", &tainted),
+            node("s390x", &cordoned),
+            node("arm64", &json!({})),
         ];
         assert_eq!(
             chosen(&nodes).unwrap(),
@@ -178,12 +178,15 @@ mod tests {
                 mixed: false
             }
         );
-        assert_eq!(chosen(&[node("arm64", tainted)]).unwrap().arch, Arch::Arm64);
+        assert_eq!(
+            chosen(&[node("arm64", &tainted)]).unwrap().arch,
+            Arch::Arm64
+        );
     }
 
     #[test]
     fn unknown_processors_are_named() {
-        let error = chosen(&[node("riscv64", json!({}))]).unwrap_err();
+        let error = chosen(&[node("riscv64", &json!({}))]).unwrap_err();
         assert!(error.to_string().contains("riscv64"), "{error}");
     }
 }

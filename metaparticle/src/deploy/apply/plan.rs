@@ -157,7 +157,14 @@ mod tests {
         let stale = member("Deployment.apps", "web");
         let wanted = vec![desired("v1", "Service", "web")];
         let members = vec![service.clone(), stale];
-        let plan = plan(&id(), wanted, &[service.clone()], members, false).unwrap();
+        let plan = plan(
+            &id(),
+            wanted,
+            std::slice::from_ref(&service),
+            members,
+            false,
+        )
+        .unwrap();
         assert_eq!(plan.writes[0].live.as_ref(), Some(&service));
         assert_eq!(keys(&plan.prunes), ["Deployment/web"]);
     }
