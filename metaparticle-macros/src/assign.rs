@@ -85,12 +85,16 @@ impl Draft {
     fn env(&mut self, field: &Field<'_>, errors: &mut Errors) -> Option<Span> {
         let list = field.list(errors)?;
         for arg in list.value {
-            let Arg::Keyed(key, value) = arg else {
-                errors.at(
-                    list.span,
-                    format!("expected variables: write `{}`", field.example),
-                );
-                continue;
+            let (key, value) = match arg {
+                Arg::Keyed(key, value) => (key, value),
+                Arg::Positional(value) => {
+                    errors.over(
+                        value,
+                        format!("expected a variable: write `{}`", field.example),
+                    );
+                    continue;
+                }
+                Arg::Broken => continue,
             };
             let name = EnvName::parse(&*key.text).map_err(|e| syn::Error::new(key.span, e));
             let example = match value {
@@ -135,6 +139,7 @@ impl Draft {
                 Arg::Positional(value) => {
                     errors.over(value, format!("a key is missing: write `{}`", known[0].1));
                 }
+                Arg::Broken => {}
             }
         }
         Some(list.span)

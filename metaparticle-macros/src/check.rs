@@ -108,12 +108,11 @@ const WORKLOAD_KEYS: [Key; 5] = [
     Key::Parallelism,
 ];
 
-/// Without an attribute that says so, a program that listens is a service, and any other a job. Who says `public` or
+/// Without an attribute that says so, a program that listens is a service, and any other a job. Who is `public` or has
 /// `probes` means a service, too, and is told that its ports are missing.
 fn is_service(draft: &Draft) -> bool {
-    let said = |key| draft.places.contains_key(&key);
     let ports = !draft.ports.is_empty() || draft.failed.contains(&Key::Ports);
-    ports || said(Key::Public) || said(Key::Probes)
+    ports || draft.public || draft.places.contains_key(&Key::Probes)
 }
 
 /// Where a broken rule is reported: at the first of its keys that was said, else at the whole attribute.

@@ -79,6 +79,15 @@ pub fn find(text: &str, known: &[Known]) -> Option<Known> {
 
 /// What to say about a key that `#[attribute]` does not take.
 pub fn unknown_in_attribute(text: &str, attribute: &str) -> String {
+    let known = of(attribute);
+    let names = known.iter().map(|(key, _)| key.as_str()).chain([CRATE.0]);
+    // Nearer than the same word elsewhere: who writes `port` here means `ports`, not the port of the probes.
+    if names
+        .clone()
+        .any(|name| strsim::damerau_levenshtein(text, name) == 1)
+    {
+        return unknown(text, names);
+    }
     for owner in ["replicated", "sharded", "job"] {
         if let Some((_, example)) = find(text, own(owner)) {
             return format!("`{text}` belongs to another attribute: write `#[{owner}({example})]`");
@@ -89,9 +98,7 @@ pub fn unknown_in_attribute(text: &str, attribute: &str) -> String {
             return format!("`{text}` belongs in `{list}`: write `{list}({example})`");
         }
     }
-    let known = of(attribute);
-    let names = known.iter().map(|(key, _)| key.as_str());
-    unknown(text, names.chain([CRATE.0]))
+    unknown(text, names)
 }
 
 /// What to say about a key that a list in parentheses does not take.
@@ -127,8 +134,7 @@ mod tests {
             ("nmae", "name"),
             ("onexit", "on_exit"),
         ] {
-            let known = of("replicated");
-            let guess = unknown(written, known.iter().map(|(key, _)| key.as_str()));
+            let guess = unknown_in_attribute(written, "replicated");
             assert!(
                 guess.contains(&format!("did you mean `{meant}`?")),
                 "{guess}"

@@ -73,6 +73,7 @@ impl Draft {
                         let key = positional_key(&name, index == 0);
                         draft.set_positional(key, value, errors);
                     }
+                    Arg::Broken => draft.excuse(&name),
                 }
             }
         }
@@ -121,10 +122,14 @@ impl Draft {
             self.set(known, &Field::of(key, value, known.1), errors);
             return;
         }
-        // One of its own keys may have been meant: that one is not missing, then.
-        let own = keys::own(attribute).iter().map(|(key, _)| *key);
-        self.failed.extend(own);
+        self.excuse(attribute);
         errors.at(key.span, keys::unknown_in_attribute(&key.text, attribute));
+    }
+
+    /// Something could not be read. One of the attribute's own keys may have been meant: that one is not missing, then.
+    fn excuse(&mut self, attribute: &str) {
+        self.failed
+            .extend(keys::own(attribute).iter().map(|(key, _)| *key));
     }
 
     fn set_positional(&mut self, key: Option<keys::Known>, value: &syn::Expr, errors: &mut Errors) {
@@ -157,7 +162,7 @@ impl Draft {
         if let Some(place) = self.assign(key, field, errors) {
             self.places.insert(key, place);
         }
-        if errors.len() > before {
+        if errors.len() > before || matches!(field.value, Value::Broken) {
             self.failed.insert(key);
         }
     }

@@ -22,6 +22,8 @@ pub enum Arg {
     Positional(Expr),
     /// `public`, `name = "web"`, `env(…)`
     Keyed(Key, Value),
+    /// Something that cannot be read, and has been reported.
+    Broken,
 }
 
 /// What stands before `=` or `(`.
@@ -42,6 +44,8 @@ pub enum Value {
     Is(Expr),
     /// `(entries)`; the span is that of the parentheses.
     List(Vec<Arg>, Span),
+    /// Something that cannot be read, and has been reported.
+    Broken,
 }
 
 /// Splits at the commas of the top level; a trailing comma adds no entry.
@@ -85,11 +89,11 @@ pub fn stack(tokens: TokenStream, errors: &mut Errors) -> Vec<Attribute> {
 fn args(tokens: TokenStream, errors: &mut Errors) -> Vec<Arg> {
     split(tokens)
         .into_iter()
-        .filter_map(|entry| arg(entry, errors))
+        .map(|entry| arg(entry, errors))
         .collect()
 }
 
-fn arg(entry: TokenStream, errors: &mut Errors) -> Option<Arg> {
+fn arg(entry: TokenStream, errors: &mut Errors) -> Arg {
     let mut tokens = entry.clone().into_iter();
     let key = match tokens.next() {
         Some(TokenTree::Ident(key)) => Key {
@@ -117,14 +121,14 @@ fn arg(entry: TokenStream, errors: &mut Errors) -> Option<Arg> {
                     eq.span(),
                     format!("a value is missing: write `{} = …`", key.text),
                 );
-                return None;
+                Value::Broken
+            } else {
+                expression(value, errors).map_or(Value::Broken, Value::Is)
             }
-            Value::Is(expression(value, errors)?)
         }
         Some(TokenTree::Group(list)) if list.delimiter() == Delimiter::Parenthesis => {
             if let Some(more) = tokens.next() {
                 errors.at(more.span(), "a comma is missing before this");
-                return None;
             }
             Value::List(args(list.stream(), errors), list.span())
         }
@@ -133,14 +137,14 @@ fn arg(entry: TokenStream, errors: &mut Errors) -> Option<Arg> {
                 other.span(),
                 format!("expected `=`, `(` or `,` after `{}`", key.text),
             );
-            return None;
+            Value::Broken
         }
     };
-    Some(Arg::Keyed(key, value))
+    Arg::Keyed(key, value)
 }
 
-fn positional(entry: TokenStream, errors: &mut Errors) -> Option<Arg> {
-    expression(entry, errors).map(Arg::Positional)
+fn positional(entry: TokenStream, errors: &mut Errors) -> Arg {
+    expression(entry, errors).map_or(Arg::Broken, Arg::Positional)
 }
 
 /// Parses a value. Where the rest of it cannot be read, a missing comma is the usual cause.

@@ -66,7 +66,7 @@ impl<'a> Field<'a> {
     ) -> Option<At<T>> {
         let written = match self.value {
             Value::Is(expr) => integer(expr).map(|number| (expr, number)),
-            Value::Flag | Value::List(..) => None,
+            Value::Flag | Value::List(..) | Value::Broken => None,
         };
         let Some((expr, number)) = written else {
             self.wrong(errors, "a whole number");
@@ -87,7 +87,7 @@ impl<'a> Field<'a> {
                 Some(Lit::Bool(flag)) => Some((flag.value, flag.span)),
                 _ => None,
             },
-            Value::List(..) => None,
+            Value::List(..) | Value::Broken => None,
         };
         if flag.is_none() {
             self.wrong(errors, "a flag, `true` or `false`");
@@ -121,7 +121,7 @@ impl<'a> Field<'a> {
         None
     }
 
-    /// Reports that the value is not of the right kind.
+    /// Reports that the value is not of the right kind, unless nothing is known of it.
     pub fn wrong(&self, errors: &mut Errors, kind: &str) {
         // A constant, a call: its value is not there yet when attributes are read.
         let how = match self.value {
@@ -133,6 +133,7 @@ impl<'a> Field<'a> {
             Value::Flag => errors.at(self.span, message),
             Value::Is(expr) => errors.over(expr, message),
             Value::List(_, span) => errors.at(*span, message),
+            Value::Broken => {}
         }
     }
 }

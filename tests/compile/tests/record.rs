@@ -71,6 +71,7 @@ fn ports_make_a_service_and_their_absence_a_job() {
         &[
             "#[metaparticle::containerize(ports = [8080])] fn main() {}",
             "#[metaparticle::containerize] fn main() {}",
+            "#[metaparticle::containerize(public = false)] fn main() {}",
             "#[metaparticle::job(completions = 4, parallelism = 2)] fn main() {}",
             "#[metaparticle::sharded(shards = 3, key = \"/users/{id}/…\", ports = [8080])] fn main() {}",
         ],
@@ -81,6 +82,7 @@ fn ports_make_a_service_and_their_absence_a_job() {
         .collect();
     let expected = [
         json!({ "replicated": { "replicas": 1 } }),
+        json!({ "job": { "completions": 1, "parallelism": 1 } }),
         json!({ "job": { "completions": 1, "parallelism": 1 } }),
         json!({ "job": { "completions": 4, "parallelism": 2 } }),
         json!({ "sharded": { "shards": 3, "key": "/users/{id}/…" } }),

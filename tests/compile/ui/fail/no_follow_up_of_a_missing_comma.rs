@@ -1,0 +1,2 @@
+#[metaparticle::replicated(4 public)]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(port = 8080)]
+fn main() {}
