@@ -1,3 +1,4 @@
 //! Applications that the suites share.
 
 pub mod apps;
+pub mod service;

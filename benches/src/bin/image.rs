@@ -4,20 +4,14 @@
 //!
 //! Builds a small axum service in a temporary directory, edits it before each run, and publishes it.
 
-use std::{
-    error::Error,
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{error::Error, time::Duration};
 
 use metaparticle::deploy::{
     build::{self, Arch, Environment, Profile},
     image::{self, Destination, PublishRequest, credentials::Places},
     report::Report,
 };
-use metaparticle_spec::{Build, Embedded};
-use metaparticle_tests::apps;
+use metaparticle_tests::service::Service;
 use tokio::time::Instant;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -40,7 +34,7 @@ async fn main() -> Result<()> {
         destination: Destination::Registry,
     };
     let service = Service::create()?;
-    let app = service.embedded()?;
+    let app = service.embedded();
     let (environment, places) = (Environment::of_process(), Places::of_environment());
     let report = Report::capture();
 
@@ -50,7 +44,7 @@ async fn main() -> Result<()> {
     let (mut unchanged, mut checked) = (Vec::new(), Vec::new());
     let mut size = 0;
     for run in 0..runs {
-        service.edit(run)?;
+        service.answer(&format!("Hello, run {run}!"))?;
         let start = Instant::now();
         let (program, compiling) = timed(build::build(
             &app.build,
@@ -125,61 +119,4 @@ fn line(what: &str, times: &mut [Duration], layers: u64) {
         "layers_bytes": layers,
     });
     println!("{line}");
-}
-
-/// A workspace of one annotated axum program.
-struct Service(tempfile::TempDir);
-
-impl Service {
-    fn create() -> Result<Self> {
-        let service = Self(tempfile::tempdir()?);
-        let metaparticle = Path::new(env!("CARGO_MANIFEST_DIR")).join("../metaparticle");
-        let metaparticle = metaparticle.display();
-        let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
-        let manifest = format!(
-            "[package]\nname = \"service\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
-             axum = {{ version = \"0.8\", default-features = false, features = [\"http1\", \"tokio\"] }}\n\
-             metaparticle = {{ path = \"{metaparticle}\" }}\n\
-             tokio = {{ version = \"1\", features = [\"macros\", \"net\", \"rt-multi-thread\"] }}\n"
-        );
-        fs::write(service.path("Cargo.toml"), manifest)?;
-        fs::create_dir(service.path("src"))?;
-        fs::copy(lock, service.path("Cargo.lock"))?;
-        service.edit(usize::MAX)?;
-        Ok(service)
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
-    }
-
-    fn edit(&self, run: usize) -> Result<()> {
-        let source = format!(
-            "use axum::{{Router, routing::get}};\n\n\
-             #[metaparticle::containerize(ports = [8080])]\n#[tokio::main]\nasync fn main() -> std::io::Result<()> {{\n    \
-             let app = Router::new().route(\"/\", get(async || \"Hello, run {run}!\\n\"));\n    \
-             let listener = tokio::net::TcpListener::bind(\"0.0.0.0:8080\").await?;\n    \
-             axum::serve(listener, app).with_graceful_shutdown(metaparticle::shutdown()).await\n}}\n"
-        );
-        Ok(fs::write(self.path("src/main.rs"), source)?)
-    }
-
-    /// What the macro would have embedded in the host binary, which is not measured here.
-    fn embedded(&self) -> Result<Embedded> {
-        let directory = self.0.path().to_str().ok_or("the directory is not UTF-8")?;
-        Ok(Embedded {
-            spec: apps::hello(),
-            build: Build {
-                package: "service".to_owned(),
-                version: "0.1.0".to_owned(),
-                bin: "service".to_owned(),
-                example: false,
-                features: Vec::new(),
-                rustc: String::new(),
-                manifest_dir: directory.to_owned(),
-                package_path: String::new(),
-            },
-            artifacts: Vec::new(),
-        })
-    }
 }

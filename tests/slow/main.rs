@@ -1,0 +1,138 @@
+//! What the container binary of a web service is, and what it is not. Compiles the service, so `cargo test` leaves it
+//! out: `cargo test -p metaparticle-tests --features slow --test container`.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics has failed, which is its job"
+)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use metaparticle::deploy::{
+    build::{self, Arch, Environment, Profile, Program},
+    image::digest::Digest,
+    report::Report,
+};
+use metaparticle_tests::service::Service;
+
+/// Crates of the deployer.
+const DEPLOYER: [&str; 7] = [
+    "kube_runtime",
+    "kube_client",
+    "reqwest",
+    "rustls",
+    "indicatif",
+    "miette",
+    "clap_builder",
+];
+
+/// One target directory for all: dependencies are compiled once a profile.
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("container")
+}
+
+async fn build(service: &Service, profile: Profile, variables: &[(&str, &str)]) -> Program {
+    let mut environment = Environment::of_process()
+        .with("RUSTFLAGS", None)
+        .with("CARGO_ENCODED_RUSTFLAGS", None)
+        .with("CARGO_TARGET_DIR", target().to_str());
+    for (name, value) in variables {
+        environment = environment.with(name, Some(value));
+    }
+    let report = Report::capture();
+    let description = service.embedded().build;
+    let built = build::build(&description, Arch::Amd64, profile, &environment, &report).await;
+    built.unwrap_or_else(|error| panic!("{error}: {:#?}", report.captured()))
+}
+
+fn names(program: &[u8], needle: &str) -> bool {
+    memchr::memmem::find(program, needle.as_bytes()).is_some()
+}
+
+#[tokio::test]
+async fn small_web_service_has_at_most_1200_kilobytes() {
+    let service = Service::create().unwrap();
+    let program = build(&service, Profile::Small, &[]).await;
+    let size = program.content.len();
+    println!("container binary, small profile: {size} bytes");
+    assert!(size <= 1_200_000, "{size} bytes");
+}
+
+#[tokio::test]
+async fn two_checkouts_give_the_same_bytes() {
+    let [one, other] = [(); 2].map(|()| Service::create().unwrap());
+    for profile in [Profile::Fast, Profile::Small] {
+        let digests = [
+            Digest::of(&build(&one, profile, &[]).await.content),
+            Digest::of(&build(&other, profile, &[]).await.content),
+        ];
+        assert_eq!(digests[0], digests[1], "{profile}");
+    }
+}
+
+#[tokio::test]
+async fn program_holds_no_path_of_the_machine() {
+    let service = Service::create().unwrap();
+    let program = build(&service, Profile::Small, &[]).await.content;
+    let home = Environment::of_process();
+    let home = std::env::var("HOME").unwrap_or_else(|_| panic!("{home:?}"));
+    assert!(!names(&program, service.path().to_str().unwrap()));
+    assert!(!names(&program, &format!("{home}/.cargo")));
+    assert!(!names(&program, target().to_str().unwrap()));
+}
+
+#[tokio::test]
+async fn what_the_attributes_say_is_no_part_of_the_program() {
+    let service = Service::create().unwrap();
+    let mut digests = Vec::new();
+    for arguments in ["ports = [8080]", "ports = [8080], replicas = 7, env(A = \"b\")"] {
+        let arguments = arguments.replace("replicas = 7, ", "");
+        service.source(&arguments, "Hello!").unwrap();
+        digests.push(Digest::of(&build(&service, Profile::Fast, &[]).await.content));
+    }
+    assert_eq!(digests[0], digests[1]);
+}
+
+/// The names of functions are in a binary that is not stripped; those of the host binary show that they would be found.
+#[tokio::test]
+async fn deployer_is_in_the_host_binary_alone() {
+    let service = Service::create().unwrap();
+    let unstripped = [("CARGO_PROFILE_DEV_STRIP", "none")];
+    let container = build(&service, Profile::Fast, &unstripped).await.content;
+    assert!(names(&container, "tokio"), "it is not stripped");
+    for name in DEPLOYER {
+        assert!(!names(&container, name), "{name} is in the container binary");
+    }
+    // Any binary that links the deployer does: this test is one.
+    let host = fs::read(std::env::current_exe().unwrap()).unwrap();
+    for name in DEPLOYER {
+        assert!(names(&host, name), "{name} is not in the host binary");
+    }
+}
+
+#[tokio::test]
+async fn container_graph_has_no_crate_of_the_deployer() {
+    let service = Service::create().unwrap();
+    let tree = |flags: &str| {
+        let output = Command::new("cargo")
+            .args(["tree", "--edges=normal,no-proc-macro", "--prefix=none"])
+            .args(["--target=x86_64-unknown-linux-musl"])
+            .env("RUSTFLAGS", flags)
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .current_dir(service.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (container, host) = (tree("--cfg metaparticle_container"), tree(""));
+    for name in DEPLOYER {
+        let line = format!("\n{} v", name.replace('_', "-"));
+        assert!(!container.contains(&line), "{name}\n{container}");
+        assert!(host.contains(&line), "{name}\n{host}");
+    }
+}
