@@ -70,18 +70,18 @@ tokio = {{ version = "1", features = ["macros", "net", "rt-multi-thread"] }}
     /// # Errors
     /// An [`io::Error`] if the source cannot be written.
     pub fn answer(&self, text: &str) -> io::Result<()> {
-        self.source("ports = [8080]", text)
+        self.source("#[metaparticle::containerize(ports = [8080])]", text)
     }
 
-    /// Edits the program: arguments of its attribute, and its answer.
+    /// Edits the program: its attributes, and its answer.
     ///
     /// # Errors
     /// An [`io::Error`] if the source cannot be written.
-    pub fn source(&self, arguments: &str, text: &str) -> io::Result<()> {
+    pub fn source(&self, attributes: &str, text: &str) -> io::Result<()> {
         let source = format!(
             r#"use axum::{{Router, routing::get}};
 
-#[metaparticle::containerize({arguments})]
+{attributes}
 #[tokio::main]
 async fn main() -> std::io::Result<()> {{
     let app = Router::new().route("/", get(async || {text:?}));

@@ -295,7 +295,7 @@ async fn event_tells_what_was_published() {
         .unwrap();
     assert!(matches!(
         report.captured().as_slice(),
-        [Event::Image { reference, pushed: true, sent, .. }]
+        [Event::Progress { .. }, Event::Image { reference, pushed: true, sent, .. }]
             if *reference == published.reference && *sent == published.sent && *sent > published.size
     ));
 }

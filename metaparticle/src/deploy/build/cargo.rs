@@ -204,9 +204,14 @@ impl Cargo {
             SUBJECT,
             format!("{} for {}", build.bin, platform.triple),
         ));
-        executable.ok_or_else(|| BuildError::NoExecutable {
+        let executable = executable.ok_or_else(|| BuildError::NoExecutable {
             bin: build.bin.clone(),
-        })
+        })?;
+        report.event(Event::done(
+            SUBJECT,
+            format!("{} for {}", build.bin, platform.triple),
+        ));
+        Ok(executable)
     }
 
     fn command(&self, program: &Path) -> Command {

@@ -126,6 +126,10 @@ async fn publish_program(
         None => None,
     };
     check(&program, base.is_some())?;
+    report.event(Event::running(
+        "image",
+        format!("to {}", place(destination, &name)),
+    ));
     let image = spawn_blocking(move || Image::of(program, base))
         .await
         .expect("packing does not panic")?;
@@ -153,6 +157,13 @@ async fn publish_program(
         milliseconds: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
     });
     Ok(published)
+}
+
+fn place(destination: &Destination, name: &ImageName) -> String {
+    match destination {
+        Destination::Registry => name.location.to_string(),
+        Destination::Archive(path) => path.display().to_string(),
+    }
 }
 
 /// Name and tag of an image.

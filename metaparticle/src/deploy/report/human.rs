@@ -43,6 +43,9 @@ impl Human {
             } => self.progress(subject, *state, message),
             Event::Log { pod, line } => self.say(Stream::Out, log_line(pod, line)),
             event => {
+                if matches!(event, Event::Image { .. }) {
+                    self.end("image");
+                }
                 if let Some(line) = line(event) {
                     self.say(Stream::Err, &line);
                 }
@@ -98,15 +101,19 @@ impl Human {
             }
             (_, State::Running) => self.say(Stream::Err, format!("  {text}")),
             (_, State::Done | State::Failed) => {
-                if let Some(bar) = self.bars.remove(subject) {
-                    bar.finish_and_clear();
-                }
+                self.end(subject);
                 let mark = match state {
                     State::Failed => style("✗").red().for_stderr(),
                     _ => style("✓").green().for_stderr(),
                 };
                 self.say(Stream::Err, format!("{mark} {text}"));
             }
+        }
+    }
+
+    fn end(&mut self, subject: &str) {
+        if let Some(bar) = self.bars.remove(subject) {
+            bar.finish_and_clear();
         }
     }
 
