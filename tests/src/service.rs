@@ -11,17 +11,37 @@ use tempfile::TempDir;
 
 use crate::apps;
 
-/// A workspace of one annotated axum program. Removed with this value.
+/// A workspace of one annotated axum program.
 #[derive(Debug)]
-pub struct Service(TempDir);
+pub struct Service {
+    path: PathBuf,
+    /// Removed with this value.
+    #[allow(dead_code, reason = "held until the service is dropped")]
+    temporary: Option<TempDir>,
+}
 
 impl Service {
-    /// Writes the workspace, with the versions of this one's lockfile.
+    /// Writes the workspace into a directory that is removed with the returned value.
+    ///
+    /// # Errors
+    /// As [`Service::at`].
+    pub fn temporary() -> io::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let mut service = Self::at(directory.path())?;
+        service.temporary = Some(directory);
+        Ok(service)
+    }
+
+    /// Writes the workspace into `path`, with the versions of this repository's lockfile.
     ///
     /// # Errors
     /// An [`io::Error`] if files cannot be written, or cargo cannot resolve the dependencies.
-    pub fn create() -> io::Result<Self> {
-        let service = Self(tempfile::tempdir()?);
+    pub fn at(path: &Path) -> io::Result<Self> {
+        fs::create_dir_all(path.join("src"))?;
+        let service = Self {
+            path: path.to_owned(),
+            temporary: None,
+        };
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let metaparticle = repository.join("metaparticle").canonicalize()?;
         let manifest = format!(
@@ -62,7 +82,7 @@ tokio = {{ version = "1", features = ["macros", "net", "rt-multi-thread"] }}
     /// Root of the workspace.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.0.path()
+        &self.path
     }
 
     /// Edits the program: it answers with this text.
@@ -92,15 +112,12 @@ async fn main() -> std::io::Result<()> {{
 }}
 "#
         );
-        let path = self.path().join("src/main.rs");
-        fs::create_dir_all(self.path().join("src"))?;
-        fs::write(path, source)
+        fs::write(self.path.join("src/main.rs"), source)
     }
 
     /// What the macro embeds in the host binary.
     #[must_use]
     pub fn embedded(&self) -> Embedded {
-        let manifest_dir: PathBuf = self.path().into();
         Embedded {
             spec: apps::hello(),
             build: Build {
@@ -110,7 +127,7 @@ async fn main() -> std::io::Result<()> {{
                 example: false,
                 features: Vec::new(),
                 rustc: String::new(),
-                manifest_dir: manifest_dir.display().to_string(),
+                manifest_dir: self.path.display().to_string(),
                 package_path: String::new(),
             },
             artifacts: Vec::new(),

@@ -33,7 +33,7 @@ async fn main() -> Result<()> {
         profile,
         destination: Destination::Registry,
     };
-    let service = Service::create()?;
+    let service = Service::temporary()?;
     let app = service.embedded();
     let (environment, places) = (Environment::of_process(), Places::of_environment());
     let report = Report::capture();
