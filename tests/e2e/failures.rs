@@ -60,7 +60,6 @@ async fn failure_within(
     };
     timeout(Duration::from_secs(900), read).await.expect("ends");
     assert!(applied.elapsed() < limit, "{:?}: {last}", applied.elapsed());
-    println!("told after {:?}: {last:#}", applied.elapsed());
     let status = child.wait().await.expect("ends");
     assert_eq!(status.code(), Some(1), "{last}");
     assert_eq!(last["event"], "failed", "{last}");
