@@ -200,6 +200,15 @@ proptest! {
     }
 
     #[test]
+    fn namespace_is_said_in_metadata_alone(app in app()) {
+        // So the deployer can choose another one, and no right is given across namespaces.
+        for mut object in manifests(&AppSpec { coordination: true, ..app }, IMAGE) {
+            object["metadata"].as_object_mut().unwrap().remove("namespace");
+            prop_assert!(!object.to_string().contains(r#""namespace":"#), "{}", object);
+        }
+    }
+
+    #[test]
     fn pods_are_restricted(app in app()) {
         let objects = manifests(&app, IMAGE);
         let pod = &objects.last().unwrap()["spec"]["template"]["spec"];

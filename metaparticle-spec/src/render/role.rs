@@ -32,18 +32,14 @@ pub(super) fn role(spec: &AppSpec) -> Value {
 }
 
 pub(super) fn role_binding(spec: &AppSpec) -> Value {
-    // Without a namespace, the subject is the account in the binding's own.
-    let mut subject = json!({ "kind": "ServiceAccount", "name": spec.name });
-    if let Some(namespace) = &spec.namespace {
-        subject["namespace"] = json!(namespace);
-    }
     let body = json!({
         "roleRef": {
             "apiGroup": "rbac.authorization.k8s.io",
             "kind": "Role",
             "name": spec.name,
         },
-        "subjects": [subject],
+        // Without a namespace: the account in the binding's own, wherever that is deployed.
+        "subjects": [{ "kind": "ServiceAccount", "name": spec.name }],
     });
     object(
         spec,
