@@ -257,6 +257,25 @@ async fn without_a_repository_nobody_is_contacted() {
 }
 
 #[tokio::test]
+async fn a_namespace_that_is_none_is_refused_before_anybody_is_contacted() {
+    let directory = tempfile::tempdir().unwrap();
+    let kubeconfig = directory.path().join("config");
+    let trap = Trap::new();
+    write_kubeconfig(&kubeconfig, "near", &trap.url());
+    let arguments = ["metaparticle", "down", "--context", "near"];
+    let mut command = program(SERVICE, &kubeconfig, &arguments);
+    command.env("METAPARTICLE_NAMESPACE", "shop/../kube-system");
+    let output = run(command).await;
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("METAPARTICLE_NAMESPACE"),
+        "{}",
+        stderr(&output)
+    );
+    trap.assert_untouched();
+}
+
+#[tokio::test]
 async fn json_output_is_json_and_nothing_else_also_for_errors() {
     let directory = tempfile::tempdir().unwrap();
     let kubeconfig = directory.path().join("absent");

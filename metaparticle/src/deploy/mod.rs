@@ -3,9 +3,9 @@
 //! `main` reads the [command line](command), chooses a [target](target) and runs one command on a runtime of its own;
 //! the user's runtime is built only inside the cluster.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, str::FromStr};
 
-use metaparticle_spec::{Embedded, Workload, render::APP_LABEL};
+use metaparticle_spec::{Embedded, Namespace, SpecError, Workload, render::APP_LABEL};
 
 pub mod apply;
 pub mod build;
@@ -106,6 +106,18 @@ fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// A variable of the environment that is set, by the rules of the flag that it stands for.
+fn parsed<T: FromStr<Err = SpecError>>(name: &'static str) -> Result<Option<T>, Error> {
+    let parse = |value: String| {
+        T::from_str(&value).map_err(|error| Error::Environment {
+            name,
+            value,
+            allowed: error.to_string(),
+        })
+    };
+    env(name).map(parse).transpose()
+}
+
 fn output(command: &Command) -> Result<Output, Error> {
     const NAME: &str = "METAPARTICLE_OUTPUT";
     match (
@@ -138,6 +150,9 @@ fn run_command(embedded: &Embedded, command: &Command, report: &Report) -> Resul
         Command::Status(status) => (&status.target, "reading"),
         Command::Logs(logs) => (&logs.target, "reading"),
     };
+    if target.namespace.is_none() {
+        parsed::<Namespace>("METAPARTICLE_NAMESPACE")?;
+    }
     let chosen = Named::new(target, env, spec).choose()?;
     report.event(Event::Target {
         action,

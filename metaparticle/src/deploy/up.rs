@@ -27,13 +27,13 @@ use super::{
     cluster::Cluster,
     command::Up,
     down::down,
-    env,
     error::Publish,
     forward,
     image::{self, Destination, PublishRequest},
     interrupt::Interrupt,
     logs,
     nodes::{self, Platform},
+    parsed,
     report::{Event, Report},
     rollout, run,
     target::Chosen,
@@ -162,17 +162,9 @@ impl Deployment<'_> {
 
     /// The repository that is named instead of the attribute's. One of them must name one.
     fn repository(&self) -> Result<Option<Repository>, Error> {
-        const NAME: &str = "METAPARTICLE_REPOSITORY";
-        let parse = |value: String| {
-            Repository::parse(value.clone()).map_err(|error| Error::Environment {
-                name: NAME,
-                value,
-                allowed: error.to_string(),
-            })
-        };
         let named = match &self.options.repository {
             Some(repository) => Some(repository.clone()),
-            None => env(NAME).map(parse).transpose()?,
+            None => parsed("METAPARTICLE_REPOSITORY")?,
         };
         if named.is_none() && self.spec().repository.is_none() {
             let app = self.spec().name.to_string();
