@@ -23,7 +23,7 @@
 //!   judges the rollout. What stands after `--` is for the program, unless its first word is `metaparticle`.
 //! - **In the cluster** the same source runs as it is: the deployer is not in the container's binary, and the
 //!   generated manifests say in `METAPARTICLE_ROLE` who the program is. Nothing is guessed from its surroundings.
-//!   To run `main` on the own machine, say `METAPARTICLE_ROLE=replica cargo run`.
+//!   To run `main` on your own machine, say `METAPARTICLE_ROLE=replica cargo run`.
 //!
 //! # The attributes
 //! [`containerize`] takes what every program has: name, image, ports, environment, resources, probes. It also lists

@@ -1,6 +1,6 @@
 //! What is generated for a handful of applications, as files to read. `UPDATE_GOLDEN=1` rewrites them: read the diff.
 
-use std::{env, fs, path::PathBuf};
+use std::{collections::BTreeSet, env, ffi::OsStr, fs, path::PathBuf};
 
 use metaparticle_spec::{
     Artifact, Format,
@@ -56,6 +56,20 @@ fn compare(folder: &str, artifacts: &[Artifact]) {
             "{} differs from line {} on; UPDATE_GOLDEN=1 rewrites it. Generated:\n{text}",
             path.display(),
             line.unwrap_or_else(|| golden.lines().count().min(text.lines().count())) + 1,
+        );
+    }
+    // Folders are other forms, compared by themselves.
+    let files = fs::read_dir(&folder)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("the folder can be read"))
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| entry.file_name());
+    let generated: BTreeSet<_> = artifacts.iter().map(|file| file.path.as_ref()).collect();
+    for file in files {
+        assert!(
+            generated.contains::<OsStr>(&file),
+            "{} is not generated any more: remove it",
+            folder.join(file).display()
         );
     }
 }
