@@ -36,7 +36,7 @@ pub enum Command {
     Up(Up),
     /// Delete exactly what this program deployed.
     Down(Down),
-    /// Print the files from which this program is deployed. Needs no cluster.
+    /// Print the manifests of this program, or write them with its Dockerfile (--out). Needs no cluster.
     Render(Render),
     /// Show the deployed objects, and whether they are ready.
     Status(Status),
