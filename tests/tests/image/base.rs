@@ -1,7 +1,10 @@
 //! Images that begin with another one.
 
 use metaparticle::deploy::{
-    image::{Error, Published, credentials::Places, digest::Digest, publish_built},
+    image::{
+        Error, Published, credentials::Places, digest::Digest, publish_built,
+        registry::RegistryError,
+    },
     report::Report,
 };
 use metaparticle_spec::ImageRef;
@@ -172,5 +175,6 @@ async fn content_that_is_not_its_digest_is_refused() {
     let error = publish_on(&base, &format!("{}/demo", registry.host))
         .await
         .unwrap_err();
-    assert!(error.to_string().contains(&layer), "{error}");
+    let corrupt = matches!(error, Error::Registry(RegistryError::Corrupt { .. }));
+    assert!(corrupt, "{error}");
 }
