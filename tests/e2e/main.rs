@@ -10,4 +10,5 @@ mod harness;
 mod interrupt;
 mod job;
 mod rollout;
+mod up;
 mod web;

@@ -1,6 +1,10 @@
 //! The main job: `cargo run --bin web`, twice.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
@@ -9,7 +13,15 @@ use kube::{
     discovery::{Discovery, Scope},
 };
 
-use crate::harness::{Namespace, run, transcript, workspace};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::{
+    harness::{Namespace, run, transcript, workspace},
+    up::Up,
+};
 
 #[tokio::test]
 async fn web_ends_with_four_ready_pods_and_an_unchanged_second_run_changes_nothing() {
@@ -60,6 +72,47 @@ async fn web_ends_with_four_ready_pods_and_an_unchanged_second_run_changes_nothi
         transcript(&second)
     );
     namespace.delete().await;
+}
+
+#[tokio::test]
+async fn its_own_port_forward_reaches_at_least_two_pods() {
+    let namespace = Namespace::create("forward").await;
+    let command = namespace.cargo(workspace(), &["run", "--quiet", "--bin", "web", "--"]);
+    let mut up = Up::start(command, &["--port-forward"]);
+    let url = up.until("forwarded").await["url"].clone();
+    let address = url.as_str().and_then(|url| url.strip_prefix("http://"));
+    let address = address.expect("an address").to_owned();
+    let mut pods = BTreeSet::new();
+    for _ in 0..20 {
+        let answer = get(&address).await.expect("answered");
+        let name = answer
+            .rsplit_once("Hello from ")
+            .expect("the example's answer")
+            .1;
+        pods.insert(name.trim_end_matches("!\n").to_owned());
+    }
+    println!("20 requests were answered by {} pods", pods.len());
+    assert!(pods.len() >= 2, "{pods:?}");
+    let running: BTreeSet<_> = namespace
+        .pods("web")
+        .await
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert!(pods.is_subset(&running), "{pods:?} of {running:?}");
+    up.interrupt();
+    up.ended_within(Duration::from_secs(1)).await;
+    namespace.delete().await;
+}
+
+/// The whole answer to one request on a connection of its own.
+async fn get(address: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
 }
 
 /// `kind/name -> resourceVersion` of everything in the namespace but Events, Leases and metrics.

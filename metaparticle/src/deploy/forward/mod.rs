@@ -142,6 +142,10 @@ pub async fn serve(
             told: Arc::default(),
         };
         tasks.spawn(listen(listener, carrier, permits.clone()));
+        report.event(Event::Forwarded {
+            port: number,
+            url: format!("http://{local}"),
+        });
         addresses.push(Address {
             port: port.clone(),
             local,

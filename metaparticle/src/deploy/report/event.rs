@@ -100,6 +100,13 @@ pub enum Event {
         /// More about it.
         message: String,
     },
+    /// A port of the program is reached on this machine, for as long as the command runs.
+    Forwarded {
+        /// The port that the program declares.
+        port: u16,
+        /// Where it is reached; opens in a browser if the program speaks HTTP.
+        url: String,
+    },
     /// A line that the program wrote.
     Log {
         /// Name of the pod.

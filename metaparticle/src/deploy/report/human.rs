@@ -192,6 +192,11 @@ fn line(event: &Event) -> Option<String> {
             "{done} {} pruned: the program no longer declares it",
             style(format!("{kind}/{name}")).bold().for_stderr()
         ),
+        Event::Forwarded { port, url } => format!(
+            "{} {} is port {port} of the ready pods",
+            style("→").cyan().for_stderr(),
+            style(url).bold().for_stderr(),
+        ),
         Event::Deleted { kind, name } => format!(
             "{done} {} deleted",
             style(format!("{kind}/{name}")).bold().for_stderr()
