@@ -248,7 +248,11 @@ async fn a_taken_port_is_said_and_another_given() {
     assert_ne!(local.port(), number);
     let said = report.captured();
     let text = format!("port {number} is taken on this machine; it is forwarded from {local}");
-    assert_eq!(said, [Event::note(text)]);
+    let forwarded = Event::Forwarded {
+        port: number,
+        url: format!("http://{local}"),
+    };
+    assert_eq!(said, [Event::note(text), forwarded]);
 }
 
 #[tokio::test]
@@ -273,5 +277,9 @@ async fn dropping_it_closes_ports_and_connections() {
     drop(rig.forward);
     assert_eq!(hear(&mut stream).await, "");
     assert!(TcpStream::connect(address).await.is_err());
-    assert!(rig.report.captured().is_empty());
+    let said = rig.report.captured();
+    assert!(
+        matches!(said[..], [Event::Forwarded { .. }]),
+        "only where the port is: {said:?}"
+    );
 }
