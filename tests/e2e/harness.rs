@@ -168,10 +168,11 @@ impl Program {
     pub(crate) fn new(bin: &str, source: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let metaparticle = workspace().join("metaparticle");
+        let metaparticle = metaparticle.display();
         let manifest = format!(
             "[package]\nname = \"{bin}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n\
              axum = {{ version = \"0.8.9\", default-features = false, features = [\"http1\", \"tokio\"] }}\n\
-             metaparticle = {{ path = {metaparticle:?} }}\n\
+             metaparticle = {{ path = \"{metaparticle}\" }}\n\
              tokio = {{ version = \"1\", features = [\"macros\", \"net\", \"rt-multi-thread\", \"io-util\", \"time\"] \
              }}\n\n[workspace]\n"
         );
