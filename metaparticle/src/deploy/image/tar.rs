@@ -65,7 +65,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Number of bytes that [`write`] writes for `entries`.
+/// Number of bytes that [`write()`] writes for `entries`.
 #[must_use]
 pub fn size(entries: &[Entry<'_>]) -> u64 {
     let blocks: usize = entries

@@ -223,3 +223,71 @@ impl fmt::Debug for Authorization {
         f.debug_tuple("Authorization").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::image::reference::Location;
+
+    fn challenge(header: &'static str) -> Option<Challenge> {
+        let mut headers = HeaderMap::new();
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(header));
+        Challenge::of(&headers)
+    }
+
+    fn request(credential: &Credential, realm: &str) -> Result<TokenRequest, RegistryError> {
+        let host = Location::parse("registry.example.com/web").host;
+        let scopes = ["repository:web:pull,push".to_owned()];
+        let challenge = (realm, Some("a service"), Some("repository:web:pull"));
+        token_request(&host, credential, challenge, &scopes)
+    }
+
+    fn password() -> Credential {
+        Credential::Password {
+            user: "me".into(),
+            password: "secret".into(),
+        }
+    }
+
+    #[test]
+    fn token_is_preferred_to_a_password() {
+        let both = r#"Basic realm="r", Bearer realm="https://t/", service="a \"b\"""#;
+        let bearer = Challenge::Bearer {
+            realm: "https://t/".into(),
+            service: Some("a \"b\"".into()),
+            scope: None,
+        };
+        assert_eq!(challenge(both), Some(bearer));
+        assert_eq!(challenge("basic realm=r"), Some(Challenge::Basic));
+        assert_eq!(challenge("Negotiate"), None);
+    }
+
+    #[test]
+    fn scope_that_is_covered_is_not_asked_for_again() {
+        let Ok(TokenRequest::Get { url, basic }) = request(&password(), "https://t/token?a=b")
+        else {
+            panic!("a password is sent with GET");
+        };
+        assert!(basic.is_some());
+        assert_eq!(
+            url.as_str(),
+            "https://t/token?a=b&service=a+service&scope=repository%3Aweb%3Apull%2Cpush"
+        );
+    }
+
+    #[test]
+    fn no_secret_goes_to_a_token_server_without_tls() {
+        let refused = |result| matches!(result, Err(RegistryError::InsecureRealm { .. }));
+        assert!(refused(request(&password(), "http://t.example.com/")));
+        let token = Credential::IdentityToken("secret".into());
+        assert!(refused(request(&token, "http://t.example.com/")));
+        assert!(request(&Credential::Anonymous, "http://t.example.com/").is_ok());
+        assert!(request(&password(), "http://127.0.0.1:1/").is_ok());
+    }
+
+    #[test]
+    fn realm_that_is_no_url_is_a_breach_of_the_protocol() {
+        let result = request(&password(), "token server");
+        assert!(matches!(result, Err(RegistryError::Protocol { .. })));
+    }
+}
