@@ -48,14 +48,12 @@ pub enum Error {
     #[diagnostic(transparent)]
     Render(#[from] render::Error),
     /// A value in the environment is wrong.
-    #[error("`{value}` is not a valid value of {name}: {allowed}")]
+    #[error("{name} has a wrong value: {rule}")]
     Environment {
         /// The variable.
         name: &'static str,
-        /// Its value.
-        value: String,
-        /// What is allowed.
-        allowed: String,
+        /// The value, and what is allowed.
+        rule: String,
     },
     /// Requests cannot be divided by key yet.
     #[error(

@@ -111,8 +111,7 @@ fn parsed<T: FromStr<Err = SpecError>>(name: &'static str) -> Result<Option<T>, 
     let parse = |value: String| {
         T::from_str(&value).map_err(|error| Error::Environment {
             name,
-            value,
-            allowed: error.to_string(),
+            rule: error.to_string(),
         })
     };
     env(name).map(parse).transpose()
@@ -129,8 +128,7 @@ fn output(command: &Command) -> Result<Output, Error> {
         (None, Some("json")) => Ok(Output::Json),
         (None, Some(value)) => Err(Error::Environment {
             name: NAME,
-            value: value.to_owned(),
-            allowed: "use `human` or `json`".to_owned(),
+            rule: format!("`{value}` is no output format: use `human` or `json`"),
         }),
     }
 }

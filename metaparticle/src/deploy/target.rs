@@ -3,6 +3,8 @@
 //! The kubeconfig is read once, by the rules of kubectl (`KUBECONFIG`, else `~/.kube/config`, merged), and pinned.
 //! Its current context is never used, nor is the configuration inside a pod.
 
+use std::io;
+
 use kube::config::{Kubeconfig, KubeconfigError};
 use metaparticle_spec::AppSpec;
 use miette::Diagnostic;
@@ -32,7 +34,7 @@ pub struct Chosen {
 #[non_exhaustive]
 pub enum Error {
     /// Nobody named a context.
-    #[error("no target is named, so nothing was deployed")]
+    #[error("no target is named, so nothing was done")]
     #[diagnostic(help("{}", how_to_name(contexts)))]
     Unnamed {
         /// The contexts of the kubeconfig.
@@ -113,8 +115,15 @@ impl Named {
     pub fn choose(self) -> Result<Chosen, Error> {
         match Kubeconfig::read() {
             Ok(kubeconfig) => self.choose_from(kubeconfig),
-            // Without a context, the first thing to say is that one must be named.
-            Err(_) if self.context.is_none() => self.choose_from(Kubeconfig::default()),
+            // Without a context and without a file, the first thing to say is that one must be named.
+            Err(KubeconfigError::FindPath) if self.context.is_none() => {
+                self.choose_from(Kubeconfig::default())
+            }
+            Err(KubeconfigError::ReadConfig(cause, _))
+                if self.context.is_none() && cause.kind() == io::ErrorKind::NotFound =>
+            {
+                self.choose_from(Kubeconfig::default())
+            }
             Err(error) => Err(Error::Kubeconfig(unreadable(error))),
         }
     }

@@ -129,11 +129,26 @@ fn remove_paths(sockets: &[String], before: &BTreeSet<Trace>) -> Vec<Error> {
     for folder in FOREIGN_FOLDERS
         .map(Path::new)
         .into_iter()
-        .filter(|folder| is_new(folder))
+        // With files in it, it is by now somebody else's, too: it is named, and stays.
+        .filter(|folder| is_new(folder) && !holds_files(folder))
     {
         failures.extend(remove_folder(folder).err());
     }
     failures
+}
+
+/// Whether there is a regular file anywhere below; what cannot be read counts as one.
+fn holds_files(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return folder.exists();
+    };
+    entries.into_iter().any(|entry| {
+        entry.is_ok_and(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => holds_files(&entry.path()),
+            Ok(kind) => kind.is_file(),
+            Err(_) => true,
+        })
+    })
 }
 
 fn remove_folder(path: &Path) -> Result<(), Error> {
@@ -145,5 +160,22 @@ fn gone(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_holds_files_however_deep_they_are_and_links_are_none() {
+        let folder = std::env::temp_dir().join(format!("xtask-down-{}", std::process::id()));
+        assert!(!holds_files(&folder), "it does not exist");
+        fs::create_dir_all(folder.join("a/b")).unwrap();
+        std::os::unix::fs::symlink("/nowhere", folder.join("a/link")).unwrap();
+        assert!(!holds_files(&folder));
+        fs::write(folder.join("a/b/images.db"), "").unwrap();
+        assert!(holds_files(&folder));
+        remove_folder(&folder).unwrap();
     }
 }
