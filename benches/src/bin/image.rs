@@ -72,28 +72,32 @@ async fn main() -> Result<()> {
     line(
         &format!("clean build to digest, {profile}"),
         &mut [cold],
-        size,
+        Some(size),
     );
-    line(&format!("edit to digest, {profile}"), &mut edited, size);
+    line(
+        &format!("edit to digest, {profile}"),
+        &mut edited,
+        Some(size),
+    );
     line(
         &format!("of which cargo build, {profile}"),
         &mut built,
-        size,
+        Some(size),
     );
     line(
         &format!("of which image step, {profile}"),
         &mut pushed,
-        size,
+        Some(size),
     );
     line(
         &format!("unchanged to digest, {profile}"),
         &mut unchanged,
-        size,
+        Some(size),
     );
     line(
         &format!("of which image step, unchanged, {profile}"),
         &mut checked,
-        size,
+        Some(size),
     );
     Ok(())
 }
@@ -104,19 +108,4 @@ async fn timed<T, E: Error + 'static>(
     let start = Instant::now();
     let result = work.await?;
     Ok((result, start.elapsed()))
-}
-
-#[allow(clippy::print_stdout, reason = "the result of the program")]
-fn line(what: &str, times: &mut [Duration], layers: u64) {
-    times.sort_unstable();
-    let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let line = serde_json::json!({
-        "what": what,
-        "runs": times.len(),
-        "median_ms": times.get(times.len() / 2).map(millis),
-        "min_ms": times.first().map(millis),
-        "max_ms": times.last().map(millis),
-        "layers_bytes": layers,
-    });
-    println!("{line}");
 }

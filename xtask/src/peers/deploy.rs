@@ -52,6 +52,32 @@ pub(super) fn compare(tools: &Tools, runs: u32, json: bool) -> Result<(), Error>
     for figure in &figures {
         terminal::result(&if json { figure.json() } else { figure.line() });
     }
+    ours(&about, "image", &runs.to_string())?;
+    ours(&about, "apply", &runs.to_string())
+}
+
+/// The same steps of this project; each program prints its figures as JSON.
+fn ours(about: &serde_json::Value, program: &str, runs: &str) -> Result<(), Error> {
+    let fact = |name: &str| about[name].as_str().unwrap_or_default();
+    let arguments = [
+        "run",
+        "--quiet",
+        "--package",
+        "metaparticle-benches",
+        "--bin",
+    ];
+    let mut cargo = command::command("cargo", arguments);
+    cargo
+        .args([program, "--", runs])
+        .env(
+            "METAPARTICLE_BENCH_REPOSITORY",
+            format!("{}/peers", fact("registry")),
+        )
+        .env("KUBECONFIG", fact("kubeconfig"))
+        .env("METAPARTICLE_CONTEXT", fact("context"))
+        .env("METAPARTICLE_NAMESPACE", "peers")
+        .env("KUBECTL", fact("kubectl"));
+    terminal::result(command::output(&mut cargo)?.trim_end());
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use crate::{cluster, command, debian, file, go};
 /// What to compare.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    /// From an edited program to an image in the registry: ko and buildah
+    /// From an edited program to an image in the registry beside ko and buildah; re-apply beside kubectl
     Deploy {
         /// How often each step is measured
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
