@@ -89,7 +89,7 @@ fn assert_says(failure: &Value, parts: &[&str]) {
 #[tokio::test]
 async fn a_crash_is_told_with_the_programs_last_lines() {
     let namespace = Namespace::create("crash").await;
-    let body = "for n in 1..=30 { println!(\"line {n}\"); } panic!(\"no database\")";
+    let body = "for n in 1..=30 { eprintln!(\"line {n}\"); } panic!(\"no database\")";
     let program = Program::new("e2e-crash", &service("", body));
     let failure = failure(&program, &namespace, &[]).await;
     assert_says(

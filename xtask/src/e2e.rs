@@ -67,6 +67,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
             "--test",
             "e2e",
             "--",
+            "--show-output", // the counts that tests print
         ])
         .args(arguments)
         .env("PATH", &programs);
