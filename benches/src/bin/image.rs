@@ -11,6 +11,7 @@ use metaparticle::deploy::{
     image::{self, Destination, PublishRequest, credentials::Places},
     report::Report,
 };
+use metaparticle_benches::line;
 use metaparticle_tests::service::Service;
 use tokio::time::Instant;
 
