@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use kube::{
     Api, Client, Config, Error as KubeError,
-    client::ClientBuilder,
+    client::{AuthError, ClientBuilder},
     config::KubeConfigOptions,
     core::{ApiResource, DynamicObject, Status},
 };
@@ -24,6 +24,18 @@ const BACKOFF: [Duration; 3] = [
     Duration::from_millis(300),
     Duration::from_secs(1),
 ];
+
+/// What may be told of a credential helper that failed: not its arguments, its environment or its answer, which hold
+/// secrets, but the last line of its standard error.
+fn said_by_helper(error: &AuthError) -> String {
+    let AuthError::AuthExecRun { out, .. } = error else {
+        return error.to_string();
+    };
+    let said = String::from_utf8_lossy(&out.stderr);
+    let last = said.lines().rev().find(|line| !line.trim().is_empty());
+    let last = last.unwrap_or("it does not say why");
+    format!("the credential helper ended with {}: {last}", out.status)
+}
 
 /// A connection to one API server, and the namespace that is worked in. Neither changes while it exists.
 #[derive(Clone)]
@@ -176,7 +188,7 @@ impl Cluster {
             KubeError::Auth(error) => Error::Unauthorized {
                 context: context.clone(),
                 doing: "connect".into(),
-                message: error.to_string(),
+                message: said_by_helper(&error),
             },
             error => Error::Config {
                 context: context.clone(),
@@ -215,7 +227,7 @@ impl Cluster {
     /// `doing` completes "I could not …".
     ///
     /// # Errors
-    /// [`Error`], by what happened the last time.
+    /// [`enum@Error`], by what happened the last time.
     ///
     /// # Cancel safety
     /// As that of the request: one that was sent may still take effect.
@@ -256,7 +268,7 @@ impl Cluster {
             KubeError::Auth(error) => Error::Unauthorized {
                 context: self.context.clone(),
                 doing,
-                message: error.to_string(),
+                message: said_by_helper(&error),
             },
             KubeError::Service(source) => match source.downcast::<KubeError>() {
                 // Credential helpers run inside the service.
@@ -377,6 +389,26 @@ mod tests {
     use kube::client::Body;
 
     use super::*;
+
+    #[test]
+    fn a_failed_credential_helper_tells_neither_its_arguments_nor_its_answer() {
+        let mut helper = std::process::Command::new("sh");
+        let out = helper
+            .args([
+                "-c",
+                "echo hunter2; echo begin >&2; echo expired >&2; exit 3",
+            ])
+            .output()
+            .unwrap();
+        let error = AuthError::AuthExecRun {
+            cmd: "helper --secret=hunter2".into(),
+            out: Box::new(out),
+        };
+        assert!(error.to_string().contains("hunter2"), "kube tells all");
+        let said = said_by_helper(&error);
+        assert!(said.ends_with("exit status: 3: expired"), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
 
     fn cluster() -> Cluster {
         let service = tower::service_fn(|_: http::Request<Body>| async {

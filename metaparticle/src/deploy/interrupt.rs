@@ -22,7 +22,7 @@ impl Interrupt {
             signals.next().await;
             sender.send_replace(true);
             signals.next().await;
-            report.clear();
+            report.clear_if_free();
             std::process::exit(Exit::Interrupted.code().into());
         });
         Ok(Self(receiver))

@@ -72,7 +72,9 @@ pub(crate) fn is_transient(error: &Error) -> bool {
 }
 
 /// Ends a request that gets no answer.
-async fn answered<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) async fn answered<T>(
+    request: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
     timeout(ANSWER, request).await.unwrap_or_else(|_| {
         let silence = format!("no answer within {} s", ANSWER.as_secs());
         Err(Error::Service(silence.into()))

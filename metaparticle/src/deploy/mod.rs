@@ -1,6 +1,6 @@
 //! The deployer: what an annotated program does when it is started on a laptop. Compiled out of container builds.
 //!
-//! `main` reads the [command line](command), chooses a [target](target) and runs one command on a runtime of its own;
+//! `main` reads the [command line](command), chooses a [`target`] and runs one command on a runtime of its own;
 //! the user's runtime is built only inside the cluster.
 
 use std::{process::ExitCode, str::FromStr};

@@ -1,4 +1,4 @@
-//! [`platform`]: for which processor the image is built, by what the cluster's nodes are.
+//! `platform`: for which processor the image is built, by what the cluster's nodes are.
 
 use std::collections::BTreeSet;
 

@@ -111,7 +111,7 @@ impl Named {
     /// Finds the named context in the kubeconfig of this machine.
     ///
     /// # Errors
-    /// [`Error`] if no context is named, or the kubeconfig cannot be read or has no such context.
+    /// [`enum@Error`] if no context is named, or the kubeconfig cannot be read or has no such context.
     pub fn choose(self) -> Result<Chosen, Error> {
         match Kubeconfig::read() {
             Ok(kubeconfig) => self.choose_from(kubeconfig),

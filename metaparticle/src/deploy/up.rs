@@ -331,7 +331,8 @@ fn adapted(
         job["metadata"]["name"] = run.into();
     }
     append_args(&mut manifests, args);
-    if let Some(Platform { arch, mixed: true }) = platform {
+    // The image is for one processor, whatever nodes there are at the moment.
+    if let Some(Platform { arch, .. }) = platform {
         let pods = manifests
             .iter_mut()
             .filter_map(|manifest| manifest.pointer_mut("/spec/template/spec"));
@@ -382,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn pods_are_kept_on_nodes_of_the_image_only_if_there_are_others() {
+    fn pods_are_kept_on_nodes_of_the_image_whatever_nodes_there_are_now() {
         let selector = |mixed| {
             let platform = Platform {
                 arch: Arch::Arm64,
@@ -392,6 +393,6 @@ mod tests {
                 .clone()
         };
         assert_eq!(selector(true), json!({"kubernetes.io/arch": "arm64"}));
-        assert_eq!(selector(false), Value::Null);
+        assert_eq!(selector(false), selector(true));
     }
 }

@@ -139,6 +139,7 @@ pub async fn apply(
         if !request.create_namespace {
             return Err(no_namespace(cluster));
         }
+        armed.store(true, Ordering::SeqCst);
         create_namespace(cluster).await?;
         report.event(Event::note(format!(
             "namespace {} created",
@@ -159,12 +160,12 @@ pub async fn apply(
     let all_kinds = recorded.into_iter().flatten().cloned();
     let all_kinds = all_kinds.chain(wanted_kinds.iter().cloned()).collect();
     let parent = survey.parent.as_ref();
+    armed.store(true, Ordering::SeqCst);
     writer.parent(&request.app, parent, &all_kinds).await?;
     await_gone(cluster, &plan, &survey, report).await?;
 
     let mut applied = Vec::with_capacity(plan.writes.len());
     for write in &plan.writes {
-        armed.store(true, Ordering::SeqCst);
         let object = writer.object(write).await?;
         report.event(Event::Applied {
             kind: object.api.kind.clone(),

@@ -71,7 +71,7 @@ pub enum Error {
 /// are there already.
 ///
 /// # Errors
-/// [`Error`] if the API server refuses pods or logs, such as with 403. Broken connections are no errors.
+/// [`enum@Error`] if the API server refuses pods or logs, such as with 403. Broken connections are no errors.
 ///
 /// # Cancel safety
 /// Dropping the future ends all streams; lines that were read but not told yet (at most 256) are lost.
@@ -132,7 +132,7 @@ pub async fn follow(
 /// Tells what the pods that match `selector` have logged so far, pod by pod; at most the last `tail` lines of each.
 ///
 /// # Errors
-/// [`Error`] if the API server refuses pods or logs.
+/// [`enum@Error`] if the API server refuses pods or logs.
 ///
 /// # Cancel safety
 /// Dropping the future ends its request.

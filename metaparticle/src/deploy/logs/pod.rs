@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Error, api::LogParams};
 use tokio::{
     sync::{mpsc, watch},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -14,7 +14,10 @@ use super::{
     instance::Instances,
     lines::{LONGEST, Lines},
 };
-use crate::deploy::mirror::is_transient;
+use crate::deploy::mirror::{answered, is_transient};
+
+/// So long a log may be silent before it is asked for anew: the connection may have died unseen.
+const SILENCE: Duration = Duration::from_secs(120);
 
 /// A line of a pod.
 pub(super) struct Line {
@@ -133,7 +136,7 @@ impl Follower {
             timestamps: true,
             ..LogParams::default()
         };
-        let stream = match self.pods.log_stream(&self.pod, &params).await {
+        let stream = match answered(self.pods.log_stream(&self.pod, &params)).await {
             Ok(stream) => stream,
             // 400: not started yet, or there is no previous instance any more; 404: the pod is gone.
             Err(Error::Api(status)) if matches!(status.code, 400 | 404) => return Ok(End::Broken),
@@ -144,7 +147,10 @@ impl Follower {
         let mut lines = Lines::new(stream);
         let mut is_new = true;
         loop {
-            let piece = match lines.next().await {
+            let Ok(piece) = timeout(SILENCE, lines.next()).await else {
+                return Ok(End::Broken);
+            };
+            let piece = match piece {
                 Ok(Some(piece)) => piece,
                 Ok(None) => return Ok(End::Clean),
                 Err(_) => return Ok(End::Broken),

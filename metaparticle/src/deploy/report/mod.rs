@@ -85,6 +85,15 @@ impl Report {
         }
     }
 
+    /// As [`clear`](Self::clear), unless something is being written at the moment: for those who cannot wait.
+    pub(super) fn clear_if_free(&self) {
+        if let Ok(mut sink) = self.0.try_lock()
+            && let Sink::Human(human) = &mut *sink
+        {
+            human.clear();
+        }
+    }
+
     /// Whether people read this at a terminal.
     #[must_use]
     pub fn is_terminal(&self) -> bool {

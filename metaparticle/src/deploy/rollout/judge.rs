@@ -89,7 +89,35 @@ pub fn judge(seen: &Seen) -> Verdict {
         }
         None => of_pods(seen),
     };
+    let state = match state {
+        State::Pending(suspicions) if is_moving(seen) => {
+            State::Pending(without_shortage(suspicions))
+        }
+        state => state,
+    };
     Verdict { progress, state }
+}
+
+/// Whether room is being made: pods that end free some, and pods that start let others end.
+fn is_moving(seen: &Seen) -> bool {
+    let ends = |pod: &Pod| pod.metadata.deletion_timestamp.is_some();
+    seen.pods.values().any(ends) || seen.new_pods().any(|pod| pods::is_starting(seen, pod))
+}
+
+/// A rolling update on a full cluster or a tight quota goes on one pod at a time; that it waits is no fault of it.
+fn without_shortage(mut suspicions: Vec<Suspicion>) -> Vec<Suspicion> {
+    suspicions.retain(|suspicion| {
+        let cause = &suspicion.diagnosis.cause;
+        !matches!(
+            cause,
+            Cause::Unschedulable { .. }
+                | Cause::Refused {
+                    by: Refusal::Quota,
+                    ..
+                }
+        )
+    });
+    suspicions
 }
 
 /// What to say of a rollout for which time is over.

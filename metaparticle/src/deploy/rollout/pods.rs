@@ -320,7 +320,8 @@ fn pulls(seen: &Seen, pod: &Pod) -> i32 {
 }
 
 fn trouble_of_node(seen: &Seen, pod: &Pod) -> Option<Cause> {
-    if phase(pod) != "Pending" {
+    // Once volumes and sandbox are there, what was told of them is past.
+    if phase(pod) != "Pending" || is_prepared(pod) {
         return None;
     }
     let reasons = [
@@ -377,6 +378,19 @@ fn last_event(seen: &Seen, pod: &Pod, reason: &str) -> Option<String> {
         .map(|event| event.message.clone().unwrap_or_default())
 }
 
+/// Whether a pod has a node and nothing keeps it from becoming ready.
+pub(super) fn is_starting(seen: &Seen, pod: &Pod) -> bool {
+    let has_node = pod
+        .spec
+        .as_ref()
+        .is_some_and(|spec| spec.node_name.is_some());
+    has_node && !is_ready(pod) && matches!(examine(seen, pod), Finding::Well)
+}
+
+fn is_prepared(pod: &Pod) -> bool {
+    has_condition(pod, "PodReadyToStartContainers")
+}
+
 fn phase(pod: &Pod) -> &str {
     pod.status
         .as_ref()
@@ -385,12 +399,16 @@ fn phase(pod: &Pod) -> &str {
 }
 
 fn is_ready(pod: &Pod) -> bool {
+    has_condition(pod, "Ready")
+}
+
+fn has_condition(pod: &Pod, name: &str) -> bool {
     pod.status
         .as_ref()
         .and_then(|status| status.conditions.as_ref())
         .into_iter()
         .flatten()
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+        .any(|condition| condition.type_ == name && condition.status == "True")
 }
 
 fn suspicious(

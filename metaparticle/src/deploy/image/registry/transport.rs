@@ -43,8 +43,11 @@ pub(super) const PAUSES: [Duration; 3] = [
 /// The longest pause that a registry may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest silence of a registry: some hash a whole layer before they answer.
-const READ_TIMEOUT: Duration = Duration::from_secs(120);
+/// Longest time from the beginning of an upload to its answer, and longest silence in a download. A peer that is gone
+/// is noticed before, by [`DEAD_PEER`].
+const READ_TIMEOUT: Duration = Duration::from_secs(1800);
+/// So long may sent bytes stay unacknowledged, or a probe of an idle connection unanswered.
+const DEAD_PEER: Duration = Duration::from_secs(60);
 impl Registry {
     /// Sends a request; repeats it if it failed for a moment.
     pub(super) async fn send(
@@ -262,7 +265,10 @@ pub(super) fn client(loopback: bool) -> Result<reqwest::Client, RegistryError> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("metaparticle/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_keepalive(DEAD_PEER / 2)
         .read_timeout(READ_TIMEOUT);
+    #[cfg(target_os = "linux")]
+    let builder = builder.tcp_user_timeout(DEAD_PEER);
     let builder = if loopback {
         let trust_nobody = rustls::ClientConfig::builder()
             .with_root_certificates(rustls::RootCertStore::empty())

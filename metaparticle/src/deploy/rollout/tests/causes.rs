@@ -224,6 +224,38 @@ fn a_pod_that_fits_nowhere_is_given_to_the_autoscaler_first() {
     assert!(diagnosis.help().contains("resources"));
 }
 
+/// A pod of the revision before that is about to end.
+fn with_ending_pod(world: World) -> World {
+    let mut world = world.pod("web-1-a", "web-1", json!({"phase": "Running"}));
+    let old = world.0.pods.get_mut("web-1-a").unwrap();
+    old.metadata.deletion_timestamp =
+        serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+    world
+}
+
+#[test]
+fn a_pod_without_room_is_well_while_another_ends_or_starts() {
+    assert!(!web(unschedulable()).goes_on());
+    assert!(with_ending_pod(web(unschedulable())).goes_on());
+    let mut world = web(unschedulable()).pod("web-2-b", "web-2", json!({"phase": "Pending"}));
+    assert!(!world.goes_on(), "it has no node");
+    let starts = world.0.pods.get_mut("web-2-b").unwrap();
+    starts.spec.as_mut().unwrap().node_name = Some("node-1".into());
+    assert!(world.goes_on());
+}
+
+#[test]
+fn a_pod_that_waits_for_its_image_is_well_once_its_sandbox_is_there() {
+    let status = |prepared: &str| {
+        let condition = json!({"type": "PodReadyToStartContainers", "status": prepared});
+        json!({"phase": "Pending", "conditions": [condition]})
+    };
+    let warned =
+        |prepared| web(status(prepared)).event("web-2-a", "FailedMount", "no such volume yet", 1);
+    assert!(!warned("False").goes_on());
+    assert!(warned("True").goes_on());
+}
+
 #[test]
 fn a_pod_for_which_a_node_is_made_is_well() {
     let world =
