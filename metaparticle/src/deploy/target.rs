@@ -3,7 +3,7 @@
 //! The kubeconfig is read once, by the rules of kubectl (`KUBECONFIG`, else `~/.kube/config`, merged), and pinned.
 //! Its current context is never used, nor is the configuration inside a pod.
 
-use std::io;
+use std::{io, path::PathBuf};
 
 use kube::config::{Kubeconfig, KubeconfigError};
 use metaparticle_spec::AppSpec;
@@ -113,7 +113,7 @@ impl Named {
     /// # Errors
     /// [`enum@Error`] if no context is named, or the kubeconfig cannot be read or has no such context.
     pub fn choose(self) -> Result<Chosen, Error> {
-        match Kubeconfig::read() {
+        match read() {
             Ok(kubeconfig) => self.choose_from(kubeconfig),
             // Without a context and without a file, the first thing to say is that one must be named.
             Err(KubeconfigError::FindPath) if self.context.is_none() => {
@@ -230,6 +230,20 @@ fn similar<'a>(name: &str, known: &'a [String]) -> Option<&'a String> {
 }
 
 /// One sentence without the debug quotes of the library's.
+/// The kubeconfig by kubectl's rules: of the list in `KUBECONFIG` the files that exist, merged; else `~/.kube/config`.
+fn read() -> Result<Kubeconfig, KubeconfigError> {
+    let list = std::env::var_os("KUBECONFIG").unwrap_or_default();
+    merged(std::env::split_paths(&list).filter(|path| path.is_file()))
+        .unwrap_or_else(Kubeconfig::read)
+}
+
+/// `None` without any file.
+fn merged(files: impl Iterator<Item = PathBuf>) -> Option<Result<Kubeconfig, KubeconfigError>> {
+    files
+        .map(Kubeconfig::read_from)
+        .reduce(|all, next| all?.merge(next?))
+}
+
 fn unreadable(error: KubeconfigError) -> String {
     match error {
         KubeconfigError::ReadConfig(cause, path) => format!("{}: {cause}", path.display()),
@@ -264,6 +278,30 @@ users:
 
     fn help(error: &Error) -> String {
         error.help().unwrap().to_string()
+    }
+
+    #[test]
+    fn files_are_merged_and_the_first_wins() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, namespace: &str| {
+            let path = folder.path().join(name);
+            let context = format!("{{cluster: far, user: me, namespace: {namespace}}}");
+            let text = format!(
+                "contexts:\n- {{name: shared, context: {context}}}\n- {{name: {name}, context: {context}}}\n"
+            );
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let files = [file("one", "first"), file("two", "second")];
+        let merged = merged(files.into_iter()).unwrap().unwrap();
+        let names: Vec<_> = merged
+            .contexts
+            .iter()
+            .map(|context| &context.name)
+            .collect();
+        assert_eq!(names, ["shared", "one", "two"]);
+        let shared = merged.contexts[0].context.as_ref().unwrap();
+        assert_eq!(shared.namespace.as_deref(), Some("first"));
     }
 
     #[test]

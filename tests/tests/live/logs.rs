@@ -298,6 +298,29 @@ async fn what_is_there_is_shown_pod_by_pod() {
         .await
         .unwrap();
     assert_eq!(lines(&report), ["web-a 2", "web-a 3", "web-b 2", "web-b 3"]);
+    assert_eq!(warnings(&report), 0, "web-new has not started; that is all");
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_read_now_is_not_shown_as_if_it_were_empty() {
+    let fake = Fake::start().await;
+    fake.put("pods", pod("web-a", &["a"], true));
+    fake.write("web-a", "01", b"1\n");
+    fake.fail("log", &[502]);
+    let report = Report::capture();
+    show(&fake.client, NAMESPACE, SELECTOR, None, &report)
+        .await
+        .unwrap();
+    assert_eq!(warnings(&report), 1);
+}
+
+fn warnings(report: &Report) -> usize {
+    let is_warning = |event: &Event| matches!(event, Event::Warning { .. });
+    report
+        .captured()
+        .iter()
+        .filter(|event| is_warning(event))
+        .count()
 }
 
 #[tokio::test]

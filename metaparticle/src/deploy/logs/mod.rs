@@ -160,7 +160,12 @@ pub async fn show(
                 lines: sender.clone(),
                 cursor: Cursor::default(),
             };
-            follower.read_once().await?;
+            if !follower.read_once().await? {
+                report.event(Event::warning(format!(
+                    "the log of pod {} is incomplete: it cannot be read to its end now",
+                    pod.name_any()
+                )));
+            }
         }
         drop(sender);
         Ok(())

@@ -119,9 +119,9 @@ impl Follower {
         }
     }
 
-    /// Reads what is there now.
-    pub(super) async fn read_once(mut self) -> Result<(), Error> {
-        self.read(Mode::Once).await.map(|_| ())
+    /// Reads what is there now; whether that was all of it.
+    pub(super) async fn read_once(mut self) -> Result<bool, Error> {
+        Ok(self.read(Mode::Once).await? != End::Broken)
     }
 
     async fn read(&mut self, mode: Mode) -> Result<End, Error> {
@@ -139,7 +139,13 @@ impl Follower {
         let stream = match answered(self.pods.log_stream(&self.pod, &params)).await {
             Ok(stream) => stream,
             // 400: not started yet, or there is no previous instance any more; 404: the pod is gone.
-            Err(Error::Api(status)) if matches!(status.code, 400 | 404) => return Ok(End::Broken),
+            Err(Error::Api(status)) if matches!(status.code, 400 | 404) => {
+                return Ok(if mode == Mode::Once {
+                    End::Clean
+                } else {
+                    End::Broken
+                });
+            }
             Err(error) if is_transient(&error) => return Ok(End::Broken),
             Err(error) => return Err(error),
         };
