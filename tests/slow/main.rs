@@ -55,9 +55,10 @@ fn names(program: &[u8], needle: &str) -> bool {
     memchr::memmem::find(program, needle.as_bytes()).is_some()
 }
 
-/// Whether a binary holds the name of a function of a crate: symbols write a crate as its length and its name.
+/// Whether a binary holds the name of a function of a crate, or of one for a type of it: symbols write the first as the
+/// crate's length and name, the second as its path with dots.
 fn has_code_of(program: &[u8], name: &str) -> bool {
-    names(program, &format!("{}{name}", name.len()))
+    names(program, &format!("{}{name}", name.len())) || names(program, &format!("{name}.."))
 }
 
 #[tokio::test]
