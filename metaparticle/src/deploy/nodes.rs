@@ -23,7 +23,7 @@ pub struct Unsupported {
     pub found: Vec<String>,
 }
 
-/// For which processor the image is built, and whether pods must be kept on its nodes.
+/// For which processor the image is built, and so on which nodes pods are kept; whether that is worth a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Platform {
     /// The processor.
