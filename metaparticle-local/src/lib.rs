@@ -1,0 +1,15 @@
+//! The embedded cluster: a Kubernetes API server, its controllers and a node, in this process.
+//!
+//! It is for development and tests on one machine. State lives in memory and ends with the process; production is
+//! Kubernetes, with the same program and the same manifests.
+
+pub mod api;
+mod clock;
+mod cluster;
+mod controllers;
+mod node;
+mod proxy;
+mod random;
+mod server;
+
+pub use cluster::{Builder, Cluster};

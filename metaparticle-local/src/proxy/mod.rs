@@ -1,0 +1,1 @@
+//! Services on loopback: a listener for each port, balancing over the ready endpoints.
