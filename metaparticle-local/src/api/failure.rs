@@ -65,6 +65,16 @@ impl FieldError {
         }
     }
 
+    /// The value names something that is not there.
+    #[must_use]
+    pub fn not_found(field: impl Into<String>, value: &Value) -> Self {
+        Self {
+            reason: "FieldValueNotFound",
+            field: field.into(),
+            message: format!("Not found: {value}"),
+        }
+    }
+
     /// The field may not be set, or not be changed.
     #[must_use]
     pub fn forbidden(field: impl Into<String>, detail: &str) -> Self {
@@ -199,10 +209,14 @@ impl Failure {
     /// 422.
     #[must_use]
     pub fn invalid(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
-        let words: Vec<String> = errors
-            .iter()
-            .map(|it| format!("{}: {}", it.field, it.message))
-            .collect();
+        let mut words: Vec<String> = Vec::new();
+        for error in errors {
+            let sentence = format!("{}: {}", error.field, error.message);
+            // What several rules say is said once; it is several causes nevertheless.
+            if !words.contains(&sentence) {
+                words.push(sentence);
+            }
+        }
         let all = match words.as_slice() {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),

@@ -1,0 +1,5 @@
+//! EndpointSlice.
+
+use super::Rules;
+
+pub(super) const RULES: Rules = Rules::PLAIN;

@@ -1,0 +1,5 @@
+//! Event.
+
+use super::Rules;
+
+pub(super) const RULES: Rules = Rules::PLAIN;

@@ -1,0 +1,5 @@
+//! `HorizontalPodAutoscaler`.
+
+use super::Rules;
+
+pub(super) const RULES: Rules = Rules::PLAIN;

@@ -1,0 +1,5 @@
+//! Ingress.
+
+use super::Rules;
+
+pub(super) const RULES: Rules = Rules::PLAIN;

@@ -1,0 +1,69 @@
+//! Namespace.
+
+use serde_json::{Value, json};
+
+use super::{Rules, at::At, edit, meta, names};
+use crate::api::failure::FieldError;
+
+pub(super) const RULES: Rules = Rules {
+    name: names::dns_label,
+    default,
+    create,
+    update: |old, new| {
+        let finalizers = &old["spec"];
+        meta::keep(edit::object(new, "spec"), finalizers, "finalizers");
+    },
+    validate,
+    validate_status,
+    renamed: true,
+    ..Rules::PLAIN
+};
+
+/// The finalizer that empties a namespace before it goes.
+const KUBERNETES: &str = "kubernetes";
+
+fn default(object: &mut Value) {
+    let name = object["metadata"]["name"].clone();
+    if name.as_str().is_some_and(|it| !it.is_empty()) {
+        edit::slot(edit::slot(object, "metadata"), "labels")["kubernetes.io/metadata.name"] = name;
+    }
+    edit::slot(object, "spec");
+    edit::empty(edit::slot(object, "status"), "phase", "Active");
+}
+
+fn create(object: &mut Value) {
+    let spec = edit::slot(object, "spec");
+    edit::absent(spec, "finalizers", json!([]));
+    if let Some(finalizers) = spec["finalizers"].as_array_mut()
+        && !finalizers.iter().any(|it| it == KUBERNETES)
+    {
+        finalizers.push(KUBERNETES.into());
+    }
+}
+
+fn validate(object: &Value) -> Vec<FieldError> {
+    let finalizers = At::root(object, "spec").get("finalizers");
+    let mut errors = Vec::new();
+    for name in finalizers.list() {
+        let text = name.as_str().unwrap_or_default();
+        let mut wrong = names::qualified(text);
+        if wrong.is_empty() && !text.contains('/') && text != KUBERNETES {
+            wrong
+                .push("name is neither a standard finalizer name nor is it fully qualified".into());
+        }
+        errors.extend(At::new(name, &finalizers.path).all_invalid(wrong));
+    }
+    errors
+}
+
+/// The phase says whether it is being deleted.
+fn validate_status(_: &Value, new: &Value) -> Vec<FieldError> {
+    let phase = At::root(new, "status").get("phase");
+    let deleted = !new["metadata"]["deletionTimestamp"].is_null();
+    let detail = match (deleted, phase.text()) {
+        (true, "Terminating") | (false, "Active") => return Vec::new(),
+        (true, _) => "may only be 'Terminating' if `deletionTimestamp` is not empty",
+        (false, _) => "may only be 'Active' if `deletionTimestamp` is empty",
+    };
+    vec![phase.invalid(detail)]
+}

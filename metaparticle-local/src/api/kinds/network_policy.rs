@@ -1,0 +1,5 @@
+//! `NetworkPolicy`.
+
+use super::Rules;
+
+pub(super) const RULES: Rules = Rules::PLAIN;

@@ -1,0 +1,5 @@
+//! Node.
+
+use super::Rules;
+
+pub(super) const RULES: Rules = Rules::PLAIN;

@@ -1,0 +1,102 @@
+//! Pod.
+
+use serde_json::{Value, json};
+
+use super::{Rules, at::At, edit, meta, pod_spec, spec_changed};
+use crate::api::failure::FieldError;
+
+pub(super) const RULES: Rules = Rules {
+    default: |object| {
+        pod_spec::default_pod(object);
+        edit::slot(object, "status");
+    },
+    create,
+    status,
+    generation: Some(spec_changed),
+    validate: |object| pod_spec::validate(&At::root(object, "spec")),
+    validate_update: pod_spec::validate_update,
+    validate_status,
+    renamed: true,
+    ..Rules::PLAIN
+};
+
+/// What admission and the registry add to each new pod.
+fn create(object: &mut Value) {
+    pod_spec::default_pod(object);
+    let spec = edit::slot(object, "spec");
+    edit::empty(spec, "serviceAccountName", "default");
+    spec["serviceAccount"] = spec["serviceAccountName"].clone();
+    edit::absent(spec, "priority", 0);
+    edit::empty(spec, "preemptionPolicy", "PreemptLowerPriority");
+    tolerate_short_failures(spec);
+    let quality = pod_spec::quality_of_service(spec);
+    object["status"] = json!({"phase": "Pending", "qosClass": quality});
+}
+
+/// A pod stays for five minutes on a node that does not answer.
+fn tolerate_short_failures(spec: &mut Value) {
+    edit::absent(spec, "tolerations", json!([]));
+    let Some(tolerations) = spec["tolerations"].as_array_mut() else {
+        return;
+    };
+    for key in [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+    ] {
+        let covers = |it: &Value| {
+            let effect = it["effect"].as_str().unwrap_or_default();
+            (it["key"] == key || it["key"].is_null()) && ["", "NoExecute"].contains(&effect)
+        };
+        if !tolerations.iter().any(covers) {
+            tolerations.push(json!({
+                "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300,
+            }));
+        }
+    }
+}
+
+/// Owners are not changed with the status, and the quality of service never.
+fn status(old: &Value, new: &mut Value) {
+    meta::keep(meta::of(new), &old["metadata"], "ownerReferences");
+    let quality = old["status"]["qosClass"].clone();
+    if !quality.is_null() {
+        edit::empty(edit::slot(new, "status"), "qosClass", quality);
+    }
+}
+
+/// A container that has ended and is not to be restarted does not run again.
+fn validate_status(old: &Value, new: &Value) -> Vec<FieldError> {
+    let status = At::root(new, "status");
+    let mut errors = Vec::new();
+    for condition in status.get("conditions").items() {
+        let kind = condition.get("type");
+        if kind.is_empty() {
+            errors.push(kind.required(""));
+        }
+    }
+    let policy = new["spec"]["restartPolicy"].as_str().unwrap_or_default();
+    if policy == "Always" {
+        return errors;
+    }
+    for container in status.get("containerStatuses").items() {
+        let name = &container.value["name"];
+        let before = At::root(old, "status").get("containerStatuses");
+        let before = before.list().iter().find(|it| it["name"] == *name);
+        let Some(ended) = before
+            .map(|it| &it["state"]["terminated"])
+            .filter(|it| !it.is_null())
+        else {
+            continue;
+        };
+        let failed = ended["exitCode"].as_i64().is_some_and(|it| it != 0);
+        if (policy == "OnFailure" && failed) || container.get("state").get("terminated").is_set() {
+            continue;
+        }
+        errors.push(
+            container
+                .get("state")
+                .forbidden("may not be transitioned to non-terminated state"),
+        );
+    }
+    errors
+}

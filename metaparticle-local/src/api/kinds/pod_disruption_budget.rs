@@ -1,0 +1,5 @@
+//! `PodDisruptionBudget`.
+
+use super::Rules;
+
+pub(super) const RULES: Rules = Rules::PLAIN;

@@ -1,0 +1,5 @@
+//! ServiceAccount.
+
+use super::Rules;
+
+pub(super) const RULES: Rules = Rules::PLAIN;
