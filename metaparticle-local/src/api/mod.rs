@@ -14,4 +14,4 @@ pub mod table;
 mod handle;
 mod store;
 
-pub use handle::{Api, Change, Changes, DeleteOptions, Preconditions, Propagation};
+pub use handle::{Api, Change, Changes, DeleteOptions, EventKind, Preconditions, Propagation};

@@ -1,0 +1,55 @@
+//! [`run`]: the loop of a controller. Changes become keys, keys are reconciled one by one, and again later if need be. While
+//! nothing changes it sleeps.
+
+use std::time::Duration;
+
+use crate::api::{Api, Change, failure::Failure, resource::Resource};
+
+use super::queue::Queue;
+
+/// Namespace and name of an object to reconcile.
+pub(super) type Key = (String, String);
+
+/// The key of the changed object itself.
+pub(super) fn key(change: &Change) -> Key {
+    (change.namespace.clone(), change.name.clone())
+}
+
+/// What a loop runs.
+pub(super) trait Controller: Send {
+    /// The kinds whose changes matter.
+    fn watches(&self) -> Vec<&'static Resource>;
+
+    /// Which objects a change concerns.
+    fn keys(&mut self, api: &Api, change: &Change) -> Vec<Key>;
+
+    /// Reads, decides, acts. Says when to come again if nothing changes; a failure is tried again with growing delay.
+    fn reconcile(&mut self, api: &Api, key: &Key) -> Result<Option<Duration>, Failure>;
+}
+
+/// Runs a controller for ever.
+pub(super) async fn run(api: Api, mut controller: impl Controller) {
+    let mut changes = api.changes(&controller.watches());
+    let mut queue = Queue::default();
+    loop {
+        // Changes first: what comes together is reconciled once.
+        tokio::select! {
+            biased;
+            change = changes.next() => {
+                for key in controller.keys(&api, &change) {
+                    queue.add(key);
+                }
+            }
+            key = queue.next() => {
+                match controller.reconcile(&api, &key) {
+                    Ok(again) => queue.done(key, again),
+                    Err(failure) => {
+                        tracing::debug!(?key, error = %failure.message, "will try again");
+                        queue.failed(key);
+                    }
+                }
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
