@@ -1,1 +1,7 @@
-//! The node: pods as processes of this machine, each with an address of its own.
+//! The node: pods as processes.
+
+mod address;
+mod backoff;
+mod logs;
+mod pod;
+mod process;

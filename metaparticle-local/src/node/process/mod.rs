@@ -1,0 +1,215 @@
+//! Processes of pods: started, watched, ended, and never left behind.
+//!
+//! Every container is run by a *shim*, a forked process that is its parent, and all shims by one *guard*, a forked process
+//! that is theirs (`shim`, `guard`: they execute nothing else, so that a library can have them). The three ends:
+//!
+//! - The program ends: its shim ends all descendants that are left, also those in sessions of their own, and reports.
+//! - The [`Process`] is dropped, or asked to be killed: its shim ends the program and all its descendants.
+//! - This process ends, even by SIGKILL: guard and shims see the end of their sockets, and do the same.
+//!
+//! A signal is only ever sent to a child that was not waited for, so it cannot hit a process that was not started here.
+//!
+//! # Caveats
+//! What asks another process to start something (a container engine, `systemd-run`) has no descendant here. A pod that
+//! kills guard and shims, which run as the same user, keeps what left its session. Without Linux, descendants in a session
+//! of their own are not found.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sizes of C structures and numbers of the kernel, which fit the types that it gives them"
+)]
+
+#[cfg(target_os = "linux")]
+mod filter;
+mod guard;
+#[cfg(target_os = "linux")]
+mod listener;
+mod plan;
+mod raw;
+#[cfg(target_os = "linux")]
+mod rewrite;
+mod shim;
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::Ipv4Addr,
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
+        unix::{net::UnixStream as StdStream, process::ExitStatusExt as _},
+    },
+    process::ExitStatus,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf, pipe::Receiver},
+    },
+};
+
+pub(crate) use self::plan::Plan;
+use self::{guard::Guard, shim::says};
+
+/// The longest that a start may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts processes. Dropping it ends all of them.
+#[derive(Debug)]
+pub(crate) struct Spawner {
+    guard: Mutex<Option<Guard>>,
+}
+
+/// A process that runs. Dropping it ends it and its descendants.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: i32,
+    reports: OwnedReadHalf,
+    /// For signals.
+    pub(crate) handle: Handle,
+    /// Standard output.
+    pub(crate) stdout: Option<Receiver>,
+    /// Standard error.
+    pub(crate) stderr: Option<Receiver>,
+}
+
+/// Sends signals to a process, and keeps it running.
+#[derive(Debug)]
+pub(crate) struct Handle(OwnedWriteHalf);
+
+impl Spawner {
+    /// Forks the guard; costs least while this process is small.
+    pub(crate) fn new() -> io::Result<Self> {
+        let guard = Mutex::new(Some(Guard::fork()?));
+        Ok(Self { guard })
+    }
+
+    /// Starts a process; with an address, its wildcard `bind`s and those of its children go there. Takes about a
+    /// millisecond, in which it blocks. To be called in a Tokio runtime.
+    pub(crate) fn spawn(&self, plan: &Plan, own: Option<Ipv4Addr>) -> io::Result<Process> {
+        let mode = if own.is_some() {
+            plan::RUN_FILTERED
+        } else {
+            plan::RUN
+        };
+        self.start(plan, mode, own)
+    }
+
+    /// Whether wildcard `bind`s of pods can be given an own address here.
+    pub(crate) async fn can_rewrite(&self) -> bool {
+        let probe = Plan {
+            folder: "/".into(),
+            ..Plan::default()
+        };
+        let started = self.start(&probe, plan::TRY_FILTER, Some(Ipv4Addr::LOCALHOST));
+        match started {
+            Ok(mut process) => process.wait().await.success(),
+            Err(_) => false,
+        }
+    }
+
+    fn start(&self, plan: &Plan, mode: usize, own: Option<Ipv4Addr>) -> io::Result<Process> {
+        let block = plan.encode(mode)?;
+        let (mut control, theirs) = StdStream::pair()?;
+        let (stdout, out) = io::pipe()?;
+        let (stderr, err) = io::pipe()?;
+        self.start_shim([theirs.as_raw_fd(), out.as_raw_fd(), err.as_raw_fd()])?;
+        drop((theirs, out, err));
+        control.set_read_timeout(Some(PATIENCE))?;
+        control.set_write_timeout(Some(PATIENCE))?;
+        control.write_all(&block)?;
+        let pid = started(&control, own)?;
+        control.set_nonblocking(true)?;
+        let (reports, signals) = UnixStream::from_std(control)?.into_split();
+        Ok(Process {
+            pid,
+            reports,
+            handle: Handle(signals),
+            stdout: Some(Receiver::from_owned_fd(stdout.into())?),
+            stderr: Some(Receiver::from_owned_fd(stderr.into())?),
+        })
+    }
+
+    /// Through the guard, or through a new one if it was killed.
+    fn start_shim(&self, descriptors: [RawFd; raw::MOST]) -> io::Result<()> {
+        let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(guard) = &*guard
+            && guard.start_shim(descriptors).is_ok()
+        {
+            return Ok(());
+        }
+        *guard = None;
+        guard.insert(Guard::fork()?).start_shim(descriptors)
+    }
+}
+
+impl Process {
+    /// Its number.
+    pub(crate) fn id(&self) -> i32 {
+        self.pid
+    }
+
+    /// Waits until it and all its descendants ended.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: a report that was half read is lost. Select on a reference to one future.
+    pub(crate) async fn wait(&mut self) -> ExitStatus {
+        let mut report = [0; shim::MESSAGE];
+        match self.reports.read_exact(&mut report).await {
+            Ok(_) if report[0] == says::ENDED => ExitStatus::from_raw(number(report)),
+            // The shim was killed, and the program with it.
+            _ => ExitStatus::from_raw(libc::SIGKILL),
+        }
+    }
+}
+
+impl Handle {
+    /// Sends the program a signal. One that ended already gets none.
+    pub(crate) async fn signal(&mut self, signal: u8) {
+        let _ = self.0.write_all(&[signal]).await;
+    }
+
+    /// Ends it and all its descendants at once.
+    pub(crate) async fn kill(&mut self) {
+        self.signal(shim::KILL).await;
+    }
+}
+
+/// Takes the shim's first messages: the number of the program, or why it was not started.
+fn started(control: &StdStream, own: Option<Ipv4Addr>) -> io::Result<i32> {
+    loop {
+        let mut message = [0; shim::MESSAGE];
+        let mut descriptors = [-1; raw::MOST];
+        let got = raw::receive(control.as_raw_fd(), &mut message, &mut descriptors);
+        let mut listener = None;
+        for descriptor in descriptors.into_iter().filter(|it| *it >= 0) {
+            #[expect(
+                unsafe_code,
+                reason = "the kernel has just made it for us; proven by the tests below"
+            )]
+            // SAFETY: nobody else knows this descriptor.
+            let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
+            listener = Some(descriptor);
+        }
+        let Ok(got @ 1..) = usize::try_from(got) else {
+            return Err(io::Error::other("the guard cannot start another process"));
+        };
+        let mut reader = control;
+        reader.read_exact(&mut message[got..])?;
+        match (message[0], listener, own) {
+            #[cfg(target_os = "linux")]
+            (says::LISTENER, Some(listener), Some(own)) => listener::spawn(listener, own)?,
+            (says::STARTED, ..) => return Ok(number(message)),
+            _ => return Err(io::Error::from_raw_os_error(number(message))),
+        }
+    }
+}
+
+fn number([_, rest @ ..]: [u8; shim::MESSAGE]) -> i32 {
+    i32::from_ne_bytes(rest)
+}
+
+#[cfg(test)]
+mod tests;
