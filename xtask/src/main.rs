@@ -8,6 +8,7 @@ mod e2e;
 mod file;
 mod go;
 mod peers;
+mod schema;
 mod terminal;
 
 use std::{error::Error, process::ExitCode};
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let done: Result<(), Box<dyn Error>> = match Arguments::parse().task {
         Task::Cluster { action } => cluster::run(&action).map_err(Into::into),
         Task::Peers { action } => peers::run(&action).map_err(Into::into),
+        Task::Schema => schema::run().map_err(Into::into),
         Task::E2e { arguments } => e2e::run(&arguments).map_err(Into::into),
     };
     match done {
@@ -49,6 +51,8 @@ enum Task {
         #[command(subcommand)]
         action: peers::Action,
     },
+    /// The types of the embedded cluster's kinds, read anew from the cluster of `cluster up`
+    Schema,
     /// The suite on a real cluster: the one of `cluster up`, or `METAPARTICLE_TEST_KUBECONFIG`
     E2e {
         /// What the test runner gets, such as the name of a test

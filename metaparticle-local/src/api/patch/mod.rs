@@ -1,32 +1,108 @@
 //! JSON patch, merge patch and strategic merge patch: pure functions on values.
+//!
+//! A patch goes through [`read`] (what was sent), one of [`json`], [`merge`] and [`strategic`] (what it makes of the
+//! object), and [`finish`] (an object of its kind again).
 
-use serde_json::Value;
+mod directive;
+mod json;
+mod merge;
+mod order;
+mod strategic;
 
-use super::{failure::Failure, resource::Resource};
+use serde_json::{Value, json as value};
 
-/// RFC 6902. Errors as the real server words them (422 where an operation cannot be applied, 400 for bad patches).
-pub fn json(
-    resource: &'static Resource,
-    name: &str,
-    current: &Value,
-    patch: &Value,
-) -> Result<Value, Failure> {
-    let _ = (resource, name, current, patch);
-    unimplemented!()
+pub use self::{json::json, merge::merge, strategic::strategic};
+use super::{
+    decode::{self, Decoded, Document, FieldValidation},
+    failure::Failure,
+    resource::Resource,
+};
+
+/// What kind of patch a body is, by its content type; apply is not one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `application/json-patch+json`
+    Json,
+    /// `application/merge-patch+json`
+    Merge,
+    /// `application/strategic-merge-patch+json`
+    Strategic,
 }
 
-/// RFC 7386.
-pub fn merge(current: &Value, patch: &Value) -> Value {
-    let _ = (current, patch);
-    unimplemented!()
+/// A patch that was sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patch {
+    /// What to change.
+    pub value: Value,
+    /// Repeated keys, and fields that a JSON patch does not have.
+    pub problems: Vec<String>,
 }
 
-/// Kubernetes' strategic merge patch, by patch-merge-key: `$patch`, `$retainKeys`, `$setElementOrder`, `$deleteFromPrimitiveList`.
-pub fn strategic(
+/// The body of a patch.
+///
+/// # Errors
+/// 400 for text that is no such patch.
+pub fn read(kind: Kind, body: &[u8]) -> Result<Patch, Failure> {
+    let refused = |problem: String| {
+        Failure::bad_request(match kind {
+            Kind::Strategic => problem,
+            _ => format!("error decoding patch: {problem}"),
+        })
+    };
+    let document = decode::read_json(body).map_err(refused)?;
+    let problems = match (kind, &document) {
+        (Kind::Merge, Document::Null) => return Err(Failure::bad_request("Invalid JSON Patch")),
+        (Kind::Json, document) => json::problems(document).map_err(refused)?,
+        (_, Document::Map(_) | Document::Null) => document.duplicates(),
+        (_, other) => {
+            let found = other.go_kind();
+            return Err(refused(format!(
+                "json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+            )));
+        }
+    };
+    let value = document.into_value();
+    Ok(Patch { value, problems })
+}
+
+/// What a patch made of an object, as an object of `resource`.
+///
+/// # Errors
+/// 422, when a value has a wrong type, or (if `validation` is strict) there are unknown fields or problems in `patch`.
+pub fn finish(
     resource: &'static Resource,
-    current: &Value,
-    patch: &Value,
-) -> Result<Value, Failure> {
-    let _ = (resource, current, patch);
-    unimplemented!()
+    kind: Kind,
+    patch: &Patch,
+    patched: Value,
+    validation: FieldValidation,
+) -> Result<Decoded, Failure> {
+    let shown = match kind {
+        Kind::Strategic => directive::printed(&patch.value),
+        _ => patched.to_string(),
+    };
+    let refused = |problem: &str| invalid(&shown, problem);
+    let typed = match kind {
+        Kind::Strategic => decode::typed_unstructured(resource, patched),
+        _ => decode::typed(resource, patched),
+    };
+    let (object, unknown) = typed.map_err(|problem| refused(&problem))?;
+    let mut warnings = patch.problems.clone();
+    warnings.extend(unknown);
+    let warnings = validation
+        .judge(warnings)
+        .map_err(|problem| refused(&problem))?;
+    Ok(Decoded { object, warnings })
+}
+
+/// 422 of a patch whose result is no object of its kind.
+fn invalid(shown: &str, problem: &str) -> Failure {
+    let message = format!("Invalid value: {}: {problem}", decode::quoted(shown));
+    Failure::new(
+        422,
+        "Invalid",
+        format!(" \"\" is invalid: patch: {message}"),
+    )
+    .with_details(value!({
+        "causes": [{"reason": "FieldValueInvalid", "message": message, "field": "patch"}],
+    }))
 }
