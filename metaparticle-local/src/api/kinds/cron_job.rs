@@ -15,7 +15,7 @@ pub(super) const RULES: Rules = Rules {
         let template = edit::slot(spec, "jobTemplate");
         edit::slot(template, "metadata");
         pod_spec::default_template(edit::slot(template, "spec"));
-        default_status(object, &[]);
+        default_status(object, &[], &[]);
     },
     generation: Some(spec_changed),
     validate_new: |object| {

@@ -35,7 +35,7 @@ fn default(object: &mut Value) {
         edit::absent(rolling, "maxSurge", "25%");
     }
     pod_spec::default_template(spec);
-    default_status(object, &[]);
+    default_status(object, &[], &["lastUpdateTime", "lastTransitionTime"]);
 }
 
 fn validate(object: &Value) -> Vec<FieldError> {
@@ -72,11 +72,15 @@ fn strategy(strategy: &At<'_>) -> Vec<FieldError> {
             vec![rolling.forbidden("may not be specified when strategy `type` is 'Recreate'")]
         }
         "Recreate" => Vec::new(),
-        other => vec![FieldError::not_supported(
-            &strategy.path,
-            &json!({"Type": other, "RollingUpdate": null}),
-            &["Recreate", "RollingUpdate"],
-        )],
+        other => vec![FieldError {
+            reason: "FieldValueNotSupported",
+            field: strategy.path.clone(),
+            message: format!(
+                "Unsupported value: {{\"Type\":{},\"RollingUpdate\":null}}: supported values: \"Recreate\", \
+                 \"RollingUpdate\"",
+                json!(other)
+            ),
+        }],
     }
 }
 

@@ -1,6 +1,6 @@
 //! Job.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Rules, at::At, default_status, edit, meta, names, pod_spec, selector, spec_changed};
 use crate::api::failure::FieldError;
@@ -28,13 +28,8 @@ pub(super) const RULES: Rules = Rules {
         }
     },
     generation: Some(spec_changed),
-    validate_new,
-    validate: |object| {
-        let spec = At::root(object, "spec");
-        let mut errors = validate_spec(&spec);
-        errors.extend(validate_selector(&spec));
-        errors
-    },
+    validate,
+    renamed: true,
     validate_update,
     validate_status: super::job_status::validate,
     ..Rules::PLAIN
@@ -74,7 +69,7 @@ fn default(object: &mut Value) {
         }
     }
     pod_spec::default_template(spec);
-    default_status(object, &[]);
+    default_status(object, &[], &["lastProbeTime", "lastTransitionTime"]);
 }
 
 /// A Job without labels has those of its pods.
@@ -103,12 +98,14 @@ fn generate_selector(object: &mut Value) {
     );
 }
 
-fn validate_new(object: &Value) -> Vec<FieldError> {
+fn validate(object: &Value) -> Vec<FieldError> {
     let spec = At::root(object, "spec");
     let mut errors = Vec::new();
-    if !spec.get("manualSelector").is_true() {
+    if spec.get("selector").is_set() && !spec.get("manualSelector").is_true() {
         errors.extend(validate_generated(object));
     }
+    errors.extend(validate_spec(&spec));
+    errors.extend(validate_selector(&spec));
     // The name of the last pod of an indexed Job is a host's name.
     let completions = spec.get("completions").number();
     if spec.get("completionMode").text() == "Indexed" && completions > 0 {
@@ -241,7 +238,9 @@ fn validate_update(old: &Value, new: &Value) -> Vec<FieldError> {
     let old = At::root(old, "spec");
     let new = At::root(new, "spec");
     let same = |field: &str| new.get(field).same_as(&old.get(field));
-    let mut errors = Vec::new();
+    // Once more, as the real server does.
+    let mut errors = validate_spec(&new);
+    errors.extend(validate_selector(&new));
     let completions = new.get("completions");
     if new.get("completionMode").text() != "Indexed" {
         errors.extend(same("completions"));
@@ -265,28 +264,20 @@ fn validate_update(old: &Value, new: &Value) -> Vec<FieldError> {
     errors
 }
 
-/// The template is fixed; where its pods may run is open as long as the Job has never been started.
+/// The template is fixed; where its pods may run, and with what, is open as long as the Job is suspended.
 fn validate_template_update(old: &At<'_>, new: &At<'_>) -> Option<FieldError> {
     let template = new.get("template");
     let mut before = old.get("template").value.clone();
-    if old.get("suspend").is_true() {
-        for field in ["nodeSelector", "tolerations", "schedulingGates"] {
-            let now = template.value["spec"].clone();
-            meta::keep(edit::object(&mut before, "spec"), &now, field);
-        }
-        for field in ["labels", "annotations"] {
-            let now = template.value["metadata"].clone();
-            meta::keep(edit::object(&mut before, "metadata"), &now, field);
-        }
-        for container in edit::items(&mut before["spec"], "containers") {
-            let same = |it: &&Value| it["name"] == container["name"];
-            let now = template.value["spec"]["containers"].as_array();
-            if let Some(now) = now.into_iter().flatten().find(same) {
-                container["resources"] = now["resources"].clone();
-            }
-        }
+    if !old.get("suspend").is_true() {
+        return template.same_as(&At::new(&before, ""));
     }
-    let changed = *template.value != before;
-    changed
-        .then(|| FieldError::invalid(&template.path, &json!(template.value), "field is immutable"))
+    let spec = template.get("spec");
+    let before = edit::slot(&mut before, "spec");
+    for field in ["nodeSelector", "tolerations", "schedulingGates"] {
+        super::keep(spec.value, before, field);
+    }
+    for (container, now) in edit::items(before, "containers").zip(spec.get("containers").items()) {
+        container["resources"] = now.value["resources"].clone();
+    }
+    spec.same_as(&At::new(before, ""))
 }

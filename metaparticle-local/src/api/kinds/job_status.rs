@@ -14,71 +14,76 @@ pub(super) fn validate(old: &Value, new: &Value) -> Vec<FieldError> {
         .collect();
     let is = |kind: &str| has_condition(new, kind);
     let was = |kind: &str| has_condition(old, kind);
-    let complete = is("Complete");
-    let failed = is("Failed");
-    let mut refuse = |broken: bool, detail: &str| {
-        if broken {
-            errors.push(FieldError {
-                reason: "FieldValueInvalid",
-                field: "status.conditions".to_owned(),
-                message: format!("Invalid value: {detail}"),
-            });
-        }
+    let (complete, failed) = (is("Complete"), is("Failed"));
+    let mut refuse = |broken: bool, error: FieldError| errors.extend(broken.then_some(error));
+    let conditions = |detail: &str| FieldError {
+        reason: "FieldValueInvalid",
+        field: "status.conditions".to_owned(),
+        message: format!("Invalid value: {detail}"),
     };
+    let start = status.get("startTime");
+    let end = status.get("completionTime");
     refuse(
         complete && failed,
-        "cannot set Complete=True and Failed=true conditions",
+        conditions("cannot set Complete=True and Failed=true conditions"),
     );
     refuse(
         complete && is("FailureTarget"),
-        "cannot set Complete=True and FailureTarget=true conditions",
+        conditions("cannot set Complete=True and FailureTarget=true conditions"),
+    );
+    refuse(
+        end.is_set() && !complete,
+        end.invalid("cannot set completionTime when there is no Complete=True condition"),
+    );
+    refuse(
+        complete && !end.is_set(),
+        end.required("completionTime is required for Complete jobs"),
+    );
+    refuse(
+        // RFC 3339 in UTC: the order of the texts is that of the times.
+        start.is_set() && end.is_set() && end.text() < start.text(),
+        end.invalid("must be equal to or after `startTime`"),
     );
     refuse(
         failed && !was("Failed") && !is("FailureTarget"),
-        "cannot set Failed=True condition without the FailureTarget=true condition",
+        conditions("cannot set Failed=True condition without the FailureTarget=true condition"),
     );
     refuse(
         complete && !was("Complete") && !is("SuccessCriteriaMet"),
-        "cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
+        conditions(
+            "cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
+        ),
     );
-    for kind in ["Complete", "Failed"] {
-        refuse(
-            was(kind) && !is(kind),
-            &format!("cannot disable the terminal {kind}=True condition"),
-        );
-    }
-    errors.extend(times(&status, complete, complete || failed));
     let active = status.get("active");
-    if active.number() > 0 && (complete || failed) {
-        errors.push(active.invalid("active>0 is invalid for finished job"));
-    }
-    if status.get("ready").number() > active.number() {
-        errors.push(
-            status
-                .get("ready")
-                .invalid("cannot set more ready pods than active"),
-        );
-    }
+    let finished = complete || failed;
+    refuse(
+        active.number() > 0 && finished,
+        active.invalid("active>0 is invalid for finished job"),
+    );
+    refuse(
+        finished && !start.is_set(),
+        start.required("startTime is required for finished job"),
+    );
+    let ready = status.get("ready");
+    refuse(
+        ready.is_set() && ready.number() > active.number(),
+        ready.invalid("cannot set more ready pods than active"),
+    );
+    errors.extend(only_forward(old, &status));
     errors
 }
 
-fn times(status: &At<'_>, complete: bool, finished: bool) -> Vec<FieldError> {
-    let start = status.get("startTime");
-    let end = status.get("completionTime");
+/// What has ended stays so, and is counted once.
+fn only_forward(old: &Value, status: &At<'_>) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    if end.is_set() && !complete {
-        let detail = "cannot set completionTime when there is no Complete=True condition";
-        errors.push(end.invalid(detail));
-    }
-    if complete && !end.is_set() {
-        errors.push(end.required("completionTime is required for Complete jobs"));
-    }
-    // RFC 3339 in UTC: the order of the texts is that of the times.
-    if start.is_set() && end.is_set() && end.text() < start.text() {
-        errors.push(end.invalid("must be equal to or after `startTime`"));
-    }
-    if finished && !start.is_set() {
-        errors.push(start.required("startTime is required for finished job"));
+    for field in ["failed", "succeeded"] {
+        let count = status.get(field);
+        let before = At::root(old, "status").get(field).number();
+        if count.number() < before.max(0) {
+            let value = count.number().into();
+            let detail = format!("cannot decrease the {field} counter");
+            errors.push(FieldError::invalid(&count.path, &value, &detail));
+        }
     }
     errors
 }

@@ -13,6 +13,7 @@ pub(super) const RULES: Rules = Rules {
         spec.remove("preferredHolder");
     },
     validate,
+    known_finalizers: false,
     conditional: true,
     ..Rules::PLAIN
 };

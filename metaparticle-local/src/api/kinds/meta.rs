@@ -9,18 +9,24 @@ use super::{
 };
 use crate::api::{failure::FieldError, resource::Resource};
 
-/// Removes what only the server sets when it deletes.
-pub(super) fn prepare_create(object: &mut Value) {
+/// Removes what only the server sets when it deletes, and a namespace where there is none.
+pub(super) fn prepare_create(resource: &Resource, object: &mut Value) {
     let meta = of(object);
+    if !resource.namespaced {
+        meta.remove("namespace");
+    }
     meta.remove("deletionTimestamp");
     meta.remove("deletionGracePeriodSeconds");
     meta.remove("selfLink");
 }
 
 /// Keeps what a client cannot change, silently, and adds the uid if the client leaves it out.
-pub(super) fn prepare_update(old: &Value, new: &mut Value) {
+pub(super) fn prepare_update(resource: &Resource, old: &Value, new: &mut Value) {
     let old = &old["metadata"];
     let meta = of(new);
+    if !resource.namespaced {
+        meta.remove("namespace");
+    }
     keep(meta, old, "generation");
     if meta.get("uid").is_none_or(|it| it == "") {
         keep(meta, old, "uid");
@@ -141,6 +147,8 @@ fn owners(owners: &At<'_>) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut controller: Option<String> = None;
     for owner in owners.items() {
+        // The paths have no index in the real server either.
+        let owner = At::new(owner.value, &owners.path);
         let version = owner.get("apiVersion");
         if version.text().rsplit('/').next().is_none_or(str::is_empty) {
             errors.push(FieldError::invalid(
@@ -166,15 +174,43 @@ fn owners(owners: &At<'_>) -> Vec<FieldError> {
         if owner.get("controller").is_true() {
             let this = format!("{}/{}", owner.get("kind").text(), owner.get("name").text());
             match &controller {
-                Some(first) => errors.push(owners.invalid(&format!(
-                    "Only one reference can have Controller set to true. Found \"true\" in references for {first} \
-                     and {this}"
-                ))),
+                Some(first) => errors.push(FieldError {
+                    reason: "FieldValueInvalid",
+                    field: owners.path.clone(),
+                    message: format!(
+                        "Invalid value: {}: Only one reference can have Controller set to true. Found \"true\" in \
+                         references for {first} and {this}",
+                        printed(owners)
+                    ),
+                }),
                 None => controller = Some(this),
             }
         }
     }
     errors
+}
+
+/// Owners with their fields in the order in which the real server has them.
+fn printed(owners: &At<'_>) -> String {
+    let order = [
+        "apiVersion",
+        "kind",
+        "name",
+        "uid",
+        "controller",
+        "blockOwnerDeletion",
+    ];
+    let one = |owner: At<'_>| {
+        let fields = order
+            .iter()
+            .filter_map(|field| Some((field, owner.value.get(field)?)));
+        let fields: Vec<String> = fields
+            .map(|(field, value)| format!("\"{field}\":{value}"))
+            .collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    let all: Vec<String> = owners.items().map(one).collect();
+    format!("[{}]", all.join(","))
 }
 
 fn version_of<'a>(owner: &At<'a>) -> &'a str {
@@ -193,6 +229,22 @@ fn finalizers(finalizers: &At<'_>) -> Vec<FieldError> {
         errors.push(finalizers.invalid(detail));
     }
     errors
+}
+
+/// Finalizers without a domain are those that Kubernetes has.
+pub(super) fn validate_known_finalizers(object: &Value) -> Vec<FieldError> {
+    let finalizers = At::root(object, "metadata").get("finalizers");
+    finalizers
+        .items()
+        .filter_map(|it| unknown_finalizer(&it))
+        .collect()
+}
+
+/// What is wrong with a finalizer that has no domain.
+pub(super) fn unknown_finalizer(name: &At<'_>) -> Option<FieldError> {
+    let known = ["kubernetes", "orphan", "foregroundDeletion"].contains(&name.text());
+    let detail = "name is neither a standard finalizer name nor is it fully qualified";
+    (!known && !name.text().contains('/')).then(|| name.invalid(detail))
 }
 
 fn no_new_finalizers(old: &At<'_>, new: &At<'_>) -> Option<FieldError> {

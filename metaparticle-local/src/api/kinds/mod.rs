@@ -36,7 +36,10 @@ mod stateful_set;
 
 use serde_json::{Value, json};
 
-use super::{failure::FieldError, resource::Resource};
+use super::{
+    failure::{Failure, FieldError},
+    resource::Resource,
+};
 
 /// How one kind differs from a kind without rules.
 struct Rules {
@@ -62,6 +65,8 @@ struct Rules {
     validate_status: fn(&Value, &Value) -> Vec<FieldError>,
     /// Whether the rules for names and all of `metadata` are asked again when the object changes.
     renamed: bool,
+    /// Whether finalizers without a domain have to be known ones.
+    known_finalizers: bool,
     /// Whether an update has to name the `resourceVersion`.
     conditional: bool,
 }
@@ -79,6 +84,7 @@ impl Rules {
         validate_update: |_, _| Vec::new(),
         validate_status: |_, _| Vec::new(),
         renamed: false,
+        known_finalizers: true,
         conditional: false,
     };
 }
@@ -93,7 +99,7 @@ pub fn default(resource: &'static Resource, object: &mut Value) {
 /// `kubernetes.io/metadata.name` and finalizer, `Secret.stringData`). `metadata.uid` is set already.
 pub fn prepare_create(resource: &'static Resource, object: &mut Value) {
     let rules = rules(resource);
-    meta::prepare_create(object);
+    meta::prepare_create(resource, object);
     if resource.status && resource.kind != "Node" {
         object.as_object_mut().map(|it| it.remove("status"));
     }
@@ -113,7 +119,7 @@ pub fn prepare_update(resource: &'static Resource, old: &Value, new: &mut Value)
     }
     (rules.update)(old, new);
     (rules.default)(new);
-    meta::prepare_update(old, new);
+    meta::prepare_update(resource, old, new);
     if rules.generation.is_some_and(|changed| changed(old, new)) {
         let generation = old["metadata"]["generation"].as_i64().unwrap_or_default();
         meta::set_generation(new, generation + 1);
@@ -126,13 +132,13 @@ pub fn prepare_status(resource: &'static Resource, old: &Value, new: &mut Value)
     keep(old, new, "spec");
     (rules.status)(old, new);
     (rules.default)(new);
-    meta::prepare_update(old, new);
+    meta::prepare_update(resource, old, new);
 }
 
 /// What is wrong with a new object, metadata included; empty if nothing is.
 pub fn validate_create(resource: &'static Resource, object: &Value) -> Vec<FieldError> {
     let rules = rules(resource);
-    let mut errors = meta::validate(resource, object, rules.name);
+    let mut errors = metadata(resource, rules, object);
     errors.extend((rules.validate_new)(object));
     errors.extend((rules.validate)(object));
     if errors.is_empty() {
@@ -146,10 +152,9 @@ pub fn validate_create(resource: &'static Resource, object: &Value) -> Vec<Field
 pub fn validate_update(resource: &'static Resource, old: &Value, new: &Value) -> Vec<FieldError> {
     let rules = rules(resource);
     let mut errors = meta::validate(resource, new, names::path_segment);
-    errors.extend(meta::validate_update(old, new));
-    errors.extend(meta::validate_update(old, new));
+    errors.extend(metadata_update(rules, old, new));
     if rules.renamed {
-        errors.extend(meta::validate(resource, new, rules.name));
+        errors.extend(metadata(resource, rules, new));
     }
     errors.extend((rules.validate)(new));
     errors.extend((rules.validate_update)(old, new));
@@ -158,17 +163,55 @@ pub fn validate_update(resource: &'static Resource, old: &Value, new: &Value) ->
 
 /// What is wrong with a changed status.
 pub fn validate_status(resource: &'static Resource, old: &Value, new: &Value) -> Vec<FieldError> {
+    let rules = rules(resource);
     let mut errors = meta::validate(resource, new, names::path_segment);
-    errors.extend(meta::validate_update(old, new));
-    errors.extend(meta::validate_update(old, new));
-    errors.extend((rules(resource).validate_status)(old, new));
+    errors.extend(metadata_update(rules, old, new));
+    errors.extend((rules.validate_status)(old, new));
     errors
 }
 
-/// Whether an update of this kind is refused if it does not name the `resourceVersion` that it changes.
-#[must_use]
-pub fn needs_resource_version(resource: &'static Resource) -> bool {
-    rules(resource).conditional
+fn metadata(resource: &Resource, rules: &Rules, object: &Value) -> Vec<FieldError> {
+    let mut errors = meta::validate(resource, object, rules.name);
+    if rules.known_finalizers {
+        errors.extend(meta::validate_known_finalizers(object));
+    }
+    errors
+}
+
+fn metadata_update(rules: &Rules, old: &Value, new: &Value) -> Vec<FieldError> {
+    let mut errors = meta::validate_update(old, new);
+    errors.extend(errors.clone());
+    if rules.known_finalizers {
+        errors.extend(meta::validate_known_finalizers(new));
+    }
+    errors
+}
+
+/// Before an update: some kinds are changed only by those who say which `resourceVersion` they change.
+///
+/// # Errors
+///
+/// 422 if it is not said.
+pub fn check_resource_version(resource: &'static Resource, new: &Value) -> Result<(), Failure> {
+    let meta = at::At::root(new, "metadata");
+    if !rules(resource).conditional || !meta.get("resourceVersion").is_empty() {
+        return Ok(());
+    }
+    let (path, detail) = (
+        "metadata.resourceVersion",
+        "must be specified for an update",
+    );
+    let error = FieldError::invalid(path, &json!(0), detail);
+    let mut failure = Failure::invalid(resource, meta.get("name").text(), &[error]);
+    // The real server names the resource here, not the kind.
+    let start = failure.message.find(' ').unwrap_or_default();
+    failure
+        .message
+        .replace_range(..start, &resource.qualified());
+    if let Some(details) = &mut failure.details {
+        details["kind"] = resource.plural.into();
+    }
+    Err(failure)
 }
 
 /// Whether an update of an object that is not there creates it.
@@ -217,10 +260,15 @@ fn keep(old: &Value, new: &mut Value, field: &str) {
     }
 }
 
-/// A `status` that is there even if nothing is in it.
-fn default_status(object: &mut Value, counts: &[&str]) {
+/// A `status` that is there even if nothing is in it, with these counts, and these times in its conditions.
+fn default_status(object: &mut Value, counts: &[&str], times: &[&str]) {
     let status = edit::slot(object, "status");
     for count in counts {
         edit::absent(status, count, json!(0));
+    }
+    for condition in edit::items(status, "conditions") {
+        for time in times {
+            edit::absent(condition, time, Value::Null);
+        }
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn qualified(text: &str) -> Vec<String> {
     if name.is_empty() {
         messages.push("name part must be non-empty".to_owned());
     }
-    let wrong = longest(name, 63).into_iter();
+    let wrong = most_bytes(name, 63).into_iter();
     messages.extend(wrong.map(|it| format!("name part {it}")));
     if name.is_empty() || !is_qualified_name(name) {
         messages.push(format!("name part {explained}"));
@@ -86,7 +86,7 @@ pub(super) fn qualified(text: &str) -> Vec<String> {
 
 /// A label's value; may be empty.
 pub(super) fn label_value(text: &str) -> Vec<String> {
-    let mut messages = longest(text, 63);
+    let mut messages = most_bytes(text, 63);
     if !is_qualified_name(text) {
         messages.push(format!(
             "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must \
@@ -166,6 +166,14 @@ fn longest(text: &str, most: usize) -> Vec<String> {
         return Vec::new();
     }
     vec![format!("must be no more than {most} characters")]
+}
+
+/// The rules of labels say it more exactly.
+fn most_bytes(text: &str, most: usize) -> Vec<String> {
+    let messages = longest(text, most).into_iter();
+    messages
+        .map(|it| it.replace("characters", "bytes"))
+        .collect()
 }
 
 fn is_subdomain(text: &str) -> bool {

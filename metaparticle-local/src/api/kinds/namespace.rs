@@ -46,12 +46,9 @@ fn validate(object: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     for name in finalizers.list() {
         let text = name.as_str().unwrap_or_default();
-        let mut wrong = names::qualified(text);
-        if wrong.is_empty() && !text.contains('/') && text != KUBERNETES {
-            wrong
-                .push("name is neither a standard finalizer name nor is it fully qualified".into());
-        }
-        errors.extend(At::new(name, &finalizers.path).all_invalid(wrong));
+        let at = At::new(name, &finalizers.path);
+        errors.extend(at.all_invalid(names::qualified(text)));
+        errors.extend(meta::unknown_finalizer(&at));
     }
     errors
 }
@@ -59,6 +56,8 @@ fn validate(object: &Value) -> Vec<FieldError> {
 /// The phase says whether it is being deleted.
 fn validate_status(_: &Value, new: &Value) -> Vec<FieldError> {
     let phase = At::root(new, "status").get("phase");
+    // The real server writes the field so.
+    let phase = At::new(phase.value, "status.Phase");
     let deleted = !new["metadata"]["deletionTimestamp"].is_null();
     let detail = match (deleted, phase.text()) {
         (true, "Terminating") | (false, "Active") => return Vec::new(),

@@ -2,18 +2,25 @@
 
 use serde_json::{Value, json};
 
-use super::{Rules, at::At, edit, meta, pod_spec, spec_changed};
+use super::{Rules, at::At, default_status, edit, meta, pod_spec, spec_changed};
 use crate::api::failure::FieldError;
 
 pub(super) const RULES: Rules = Rules {
     default: |object| {
         pod_spec::default_pod(object);
-        edit::slot(object, "status");
+        one_and_many(object);
+        default_status(object, &[], &["lastProbeTime", "lastTransitionTime"]);
     },
     create,
+    update: |_, new| tolerate_short_failures(edit::slot(new, "spec")),
     status,
     generation: Some(spec_changed),
-    validate: |object| pod_spec::validate(&At::root(object, "spec")),
+    validate: |object| {
+        let spec = At::root(object, "spec");
+        let mut errors = pod_spec::validate(&spec);
+        errors.extend(pod_spec::validate_images(&spec));
+        errors
+    },
     validate_update: pod_spec::validate_update,
     validate_status,
     renamed: true,
@@ -31,6 +38,21 @@ fn create(object: &mut Value) {
     tolerate_short_failures(spec);
     let quality = pod_spec::quality_of_service(spec);
     object["status"] = json!({"phase": "Pending", "qosClass": quality});
+}
+
+/// `podIP` is the first of `podIPs`; either may be given.
+fn one_and_many(object: &mut Value) {
+    let status = edit::slot(object, "status");
+    let one = status["podIP"].clone();
+    let many = At::new(&status["podIPs"], "")
+        .items()
+        .next()
+        .map(|it| it.value["ip"].clone());
+    if one.is_string() && many.as_ref() != Some(&one) {
+        status["podIPs"] = json!([{"ip": one}]);
+    } else if let Some(first) = many {
+        edit::absent(status, "podIP", first);
+    }
 }
 
 /// A pod stays for five minutes on a node that does not answer.

@@ -10,7 +10,7 @@ pub(super) const RULES: Rules = Rules {
         let spec = edit::slot(object, "spec");
         edit::absent(spec, "replicas", 1);
         pod_spec::default_template(spec);
-        default_status(object, &["replicas"]);
+        default_status(object, &["replicas"], &["lastTransitionTime"]);
     },
     generation: Some(spec_changed),
     validate,

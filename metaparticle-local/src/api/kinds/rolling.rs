@@ -33,7 +33,8 @@ pub(super) fn validate_counts(
     for field in within {
         let at = status.get(field);
         if at.number() > replicas {
-            errors.push(at.invalid("cannot be greater than status.replicas"));
+            let detail = "cannot be greater than status.replicas";
+            errors.push(FieldError::invalid(&at.path, &at.number().into(), detail));
         }
     }
     let available = status.get("availableReplicas");

@@ -46,6 +46,9 @@ pub(super) fn is_empty(selector: &Value) -> bool {
 
 /// Whether the labels fit. `None` if the selector cannot be used.
 pub(super) fn matches(selector: &Value, labels: &Value) -> Option<bool> {
+    if !validate(&At::new(selector, "")).is_empty() {
+        return None;
+    }
     let equal = At::root(selector, "matchLabels")
         .entries()
         .all(|(key, value)| labels.get(key) == Some(value));
@@ -55,11 +58,10 @@ pub(super) fn matches(selector: &Value, labels: &Value) -> Option<bool> {
         let values = rule.get("values");
         let listed = value.is_some_and(|value| values.list().contains(value));
         fits &= match rule.get("operator").text() {
-            "In" if !values.is_empty() => listed,
-            "NotIn" if !values.is_empty() => !listed,
-            "Exists" if values.is_empty() => value.is_some(),
-            "DoesNotExist" if values.is_empty() => value.is_none(),
-            _ => return None,
+            "In" => listed,
+            "NotIn" => !listed,
+            "Exists" => value.is_some(),
+            _ => value.is_none(),
         };
     }
     Some(fits)

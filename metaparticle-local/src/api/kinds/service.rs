@@ -160,7 +160,13 @@ fn validate(object: &Value) -> Vec<FieldError> {
         errors.push(allocate.forbidden("may only be used when `type` is 'LoadBalancer'"));
     }
     let external = spec.get("externalTrafficPolicy");
-    errors.extend(external.none_or_one_of(&["Cluster", "Local"]));
+    let outside = ["NodePort", "LoadBalancer"].contains(&kind.text())
+        || kind.text() == "ClusterIP" && !spec.get("externalIPs").is_empty();
+    if !outside && external.is_set() {
+        errors.push(external.invalid("may only be set for externally-accessible services"));
+    } else {
+        errors.extend(external.none_or_one_of(&["Cluster", "Local"]));
+    }
     let internal = spec.get("internalTrafficPolicy");
     errors.extend(internal.none_or_one_of(&["Cluster", "Local"]));
     errors
@@ -223,11 +229,16 @@ fn unique_ports(ports: &At<'_>) -> Vec<FieldError> {
             errors.push(if field == "nodePort" {
                 number.duplicate()
             } else {
-                let key = json!({
-                    "Name": "", "Protocol": protocol, "AppProtocol": null, "Port": number.value,
-                    "TargetPort": 0, "NodePort": 0,
-                });
-                FieldError::duplicate(&port.path, &key)
+                FieldError {
+                    reason: "FieldValueDuplicate",
+                    field: port.path.clone(),
+                    message: format!(
+                        "Duplicate value: {{\"Name\":\"\",\"Protocol\":{},\"AppProtocol\":null,\"Port\":{},\
+                         \"TargetPort\":0,\"NodePort\":0}}",
+                        json!(protocol),
+                        number.value
+                    ),
+                }
             });
         }
     }

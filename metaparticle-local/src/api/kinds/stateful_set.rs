@@ -46,7 +46,11 @@ fn default(object: &mut Value) {
     edit::absent(spec, "revisionHistoryLimit", 10);
     edit::absent(spec, "serviceName", "");
     pod_spec::default_template(spec);
-    default_status(object, &["replicas", "availableReplicas"]);
+    default_status(
+        object,
+        &["replicas", "availableReplicas"],
+        &["lastTransitionTime"],
+    );
 }
 
 fn validate(object: &Value) -> Vec<FieldError> {
@@ -115,13 +119,13 @@ fn pods(spec: &At<'_>) -> Value {
 fn strategy(strategy: &At<'_>) -> Vec<FieldError> {
     let rolling = strategy.get("rollingUpdate");
     match strategy.get("type").text() {
-        "OnDelete" if rolling.is_set() => vec![FieldError::invalid(
+        "OnDelete" if rolling.is_set() => vec![printed(
             &rolling.path,
-            &json!({
-                "Partition": rolling.get("partition").number(),
-                "MaxUnavailable": rolling.get("maxUnavailable").value,
-            }),
-            "only allowed for updateStrategy 'RollingUpdate'",
+            &format!(
+                "{{\"Partition\":{},\"MaxUnavailable\":{}}}: only allowed for updateStrategy 'RollingUpdate'",
+                rolling.get("partition").number(),
+                rolling.get("maxUnavailable").value
+            ),
         )],
         "OnDelete" => Vec::new(),
         "RollingUpdate" => rolling
@@ -129,11 +133,22 @@ fn strategy(strategy: &At<'_>) -> Vec<FieldError> {
             .not_negative()
             .into_iter()
             .collect(),
-        other => vec![FieldError::invalid(
+        other => vec![printed(
             &strategy.path,
-            &json!({"Type": other, "RollingUpdate": null}),
-            "must be 'RollingUpdate' or 'OnDelete'",
+            &format!(
+                "{{\"Type\":{},\"RollingUpdate\":null}}: must be 'RollingUpdate' or 'OnDelete'",
+                json!(other)
+            ),
         )],
+    }
+}
+
+/// An invalid value that the real server prints in its own order.
+fn printed(field: &str, value_and_detail: &str) -> FieldError {
+    FieldError {
+        reason: "FieldValueInvalid",
+        field: field.to_owned(),
+        message: format!("Invalid value: {value_and_detail}"),
     }
 }
 

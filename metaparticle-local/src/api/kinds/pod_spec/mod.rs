@@ -48,7 +48,8 @@ pub(super) fn validate_running_template(
     match selector::matches(selector.value, &template.value["metadata"]["labels"]) {
         None => errors.push(selector.invalid(unmatched)),
         Some(fits) => {
-            if !fits && !selector::is_empty(selector.value) {
+            // A selector that is not there matches nothing; one without rules matches everything.
+            if !selector.is_set() || !fits && !selector::is_empty(selector.value) {
                 errors.push(unmatched_labels(template));
             }
             errors.extend(validate_template(template));
@@ -114,6 +115,19 @@ pub(super) fn validate(spec: &At<'_>) -> Vec<FieldError> {
     errors.extend(named(spec, "subdomain", names::dns_label));
     errors.extend(scheduling::tolerations(&spec.get("tolerations")));
     errors.extend(named(spec, "priorityClassName", names::dns_subdomain));
+    errors
+}
+
+/// Images of a pod, not of a template, have no blanks around them.
+pub(super) fn validate_images(spec: &At<'_>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for list in ["containers", "initContainers"] {
+        for image in spec.get(list).items().map(|it| it.get("image")) {
+            if image.text().trim() != image.text() {
+                errors.push(image.invalid("must not have leading or trailing whitespace"));
+            }
+        }
+    }
     errors
 }
 

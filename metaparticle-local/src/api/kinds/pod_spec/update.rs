@@ -23,11 +23,9 @@ pub(in crate::api::kinds) fn validate(old: &Value, new: &Value) -> Vec<FieldErro
             if image.is_empty() {
                 errors.push(image.required(""));
             }
-            if image.text().trim() != image.text() {
-                errors.push(image.invalid("must not have leading or trailing whitespace"));
-            }
         }
     }
+    errors.extend(super::validate_images(&spec));
     let old = &old["spec"];
     if let Some(error) = deadline(old, &spec) {
         errors.push(error);
