@@ -26,6 +26,11 @@ impl Clock {
         self.base.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
     }
 
+    /// Since the start.
+    pub(crate) fn elapsed(&self) -> std::time::Duration {
+        self.started.elapsed()
+    }
+
     /// Now, as Kubernetes writes `Time`: whole seconds, `2026-01-02T03:04:05Z`.
     pub(crate) fn seconds(&self) -> String {
         self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

@@ -4,6 +4,7 @@
 //! Kubernetes, with the same program and the same manifests.
 
 pub mod api;
+mod client;
 mod clock;
 mod cluster;
 mod controllers;

@@ -15,6 +15,8 @@ pub struct Failure {
     pub message: String,
     /// `details`, if there are any.
     pub details: Option<Value>,
+    /// `metadata.continue`, where a list may go on in spite of the failure.
+    pub continue_token: Option<String>,
 }
 
 /// What is wrong with one field, by the words of the real API server.
@@ -121,6 +123,7 @@ impl Failure {
             reason,
             message: message.into(),
             details: None,
+            continue_token: None,
         }
     }
 
@@ -238,6 +241,32 @@ impl Failure {
         Self::new(422, "Invalid", message).with_details(details)
     }
 
+    /// 500 without a reason: what the real server did not foresee, word for word.
+    #[must_use]
+    pub fn unreasoned(message: impl Into<String>) -> Self {
+        Self::new(500, "", message)
+    }
+
+    /// 422 about an object that was not looked at closely: the kind is named by its resource.
+    #[must_use]
+    pub fn invalid_resource(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
+        let failure = Self::invalid(resource, name, errors);
+        let rest = failure
+            .message
+            .split_once(" \"")
+            .map_or("", |(_, rest)| rest);
+        let message = format!("{} \"{rest}", resource.qualified());
+        let details = failure.details.map(|mut details| {
+            details["kind"] = resource.plural.into();
+            details
+        });
+        Self {
+            message,
+            details,
+            ..failure
+        }
+    }
+
     /// 501: what the embedded cluster does not do.
     #[must_use]
     pub fn not_implemented(message: impl Into<String>) -> Self {
@@ -251,6 +280,9 @@ impl Failure {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "code": self.code,
         });
+        if let Some(token) = &self.continue_token {
+            status["metadata"]["continue"] = token.as_str().into();
+        }
         // The real server has none for what it does not expect.
         if !self.reason.is_empty() {
             status["reason"] = self.reason.into();

@@ -1,42 +1,36 @@
 //! [`Api`]: what controllers and the node do with objects. The same checks as for clients, without HTTP.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{failure::Failure, resource::Resource};
+use super::kubelet::Kubelet;
+use super::{
+    changes::Changes,
+    failure::Failure,
+    fault::Faults,
+    remove,
+    resource::{self, Resource},
+    store::Store,
+    write::{self, Write},
+};
+use crate::{clock::Clock, random::Random};
+use std::sync::OnceLock;
 
 /// The API server. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Api(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner;
-
-/// An object that changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Its kind.
-    pub resource: &'static Resource,
-    /// Its namespace; empty for cluster-wide ones.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// The object after the change, or the last one if it was deleted.
-    pub object: Arc<Value>,
-    /// Whether it is gone.
-    pub deleted: bool,
+#[derive(Clone)]
+pub struct Api {
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Clock,
+    pub(super) random: Arc<Random>,
+    pub(super) faults: Arc<Faults>,
+    pub(super) kubelet: Arc<OnceLock<Arc<dyn Kubelet>>>,
 }
 
-/// The changes of some kinds, in order, none left out.
-#[derive(Debug)]
-pub struct Changes;
-
-impl Changes {
-    /// The next change.
-    pub async fn next(&mut self) -> Change {
-        unimplemented!()
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").finish_non_exhaustive()
     }
 }
 
@@ -72,6 +66,34 @@ pub struct DeleteOptions {
 }
 
 impl Api {
+    /// An API server with nothing but the namespaces that every cluster has. `seed` fixes uids, generated names and the
+    /// time at the start.
+    pub(crate) fn new(seed: Option<u64>) -> Self {
+        // Any fixed time will do: 2030-01-01.
+        let base = seed.map(|_| jiff::Timestamp::constant(1_893_456_000, 0));
+        let api = Self {
+            store: Arc::new(Store::new()),
+            clock: Clock::new(base),
+            random: Arc::new(Random::new(seed)),
+            faults: Arc::new(Faults::new(seed)),
+            kubelet: Arc::default(),
+        };
+        for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
+            let namespace = serde_json::json!({
+                "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name},
+            });
+            api.create(&resource::NAMESPACE, "", namespace, "kube-apiserver")
+                .expect("the namespaces of every cluster are valid");
+        }
+        api
+    }
+
+    /// Who answers for logs and connections to pods. Set once, by the node.
+    pub(crate) fn set_kubelet(&self, kubelet: Arc<dyn Kubelet>) {
+        // A second node is never started.
+        let _ = self.kubelet.set(kubelet);
+    }
+
     /// One object.
     #[must_use]
     pub fn get(
@@ -80,8 +102,8 @@ impl Api {
         namespace: &str,
         name: &str,
     ) -> Option<Arc<Value>> {
-        let _ = (resource, namespace, name);
-        unimplemented!()
+        self.store
+            .with(|state| Some(Arc::clone(state.get(resource, namespace, name)?.value())))
     }
 
     /// One object as a type of `k8s_openapi`.
@@ -98,8 +120,11 @@ impl Api {
     /// All objects of a kind, in one namespace or in all, by name.
     #[must_use]
     pub fn list(&self, resource: &'static Resource, namespace: Option<&str>) -> Vec<Arc<Value>> {
-        let _ = (resource, namespace);
-        unimplemented!()
+        let objects = |state: &mut super::store::State| {
+            let objects = state.list(resource, namespace);
+            objects.map(|object| Arc::clone(object.value())).collect()
+        };
+        self.store.with(objects)
     }
 
     /// All objects of a kind as a type of `k8s_openapi`.
@@ -109,13 +134,17 @@ impl Api {
         resource: &'static Resource,
         namespace: Option<&str>,
     ) -> Vec<T> {
-        self.list(resource, namespace)
+        let objects = self.list(resource, namespace);
+        objects
             .iter()
             .filter_map(|object| T::deserialize(&**object).ok())
             .collect()
     }
 
     /// Creates an object, in the name of `manager`; `generateName` works. Defaulted and checked as a client's.
+    ///
+    /// # Errors
+    /// What a client would be answered.
     pub fn create(
         &self,
         resource: &'static Resource,
@@ -123,11 +152,14 @@ impl Api {
         object: Value,
         manager: &str,
     ) -> Result<Arc<Value>, Failure> {
-        let _ = (resource, namespace, object, manager);
-        unimplemented!()
+        let write = Write::new(resource, namespace, manager);
+        Ok(Arc::clone(write::create(self, &write, object)?.value()))
     }
 
-    /// Reads, changes and writes an object, atomically; everything but its status.
+    /// Reads, changes and writes an object, atomically; everything but its status. No change, no write.
+    ///
+    /// # Errors
+    /// What a client would be answered.
     pub fn update(
         &self,
         resource: &'static Resource,
@@ -136,11 +168,13 @@ impl Api {
         manager: &str,
         change: impl FnOnce(&mut Value),
     ) -> Result<Arc<Value>, Failure> {
-        let _ = (resource, namespace, name, manager, change);
-        unimplemented!()
+        self.change(&Write::new(resource, namespace, manager), name, change)
     }
 
     /// Reads, changes and writes the status of an object, atomically. No change, no write.
+    ///
+    /// # Errors
+    /// What a client would be answered.
     pub fn update_status(
         &self,
         resource: &'static Resource,
@@ -149,17 +183,47 @@ impl Api {
         manager: &str,
         change: impl FnOnce(&mut Value),
     ) -> Result<Arc<Value>, Failure> {
-        let _ = (resource, namespace, name, manager, change);
-        unimplemented!()
+        let write = Write::new(resource, namespace, manager).to(write::Part::Status);
+        self.change(&write, name, change)
+    }
+
+    fn change(
+        &self,
+        write: &Write<'_>,
+        name: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Arc<Value>, Failure> {
+        let object = write::update(self, write, name, |current| {
+            let mut new = current.clone();
+            change(&mut new);
+            Ok(write::Changed::Tracked(new))
+        })?;
+        Ok(Arc::clone(object.value()))
     }
 
     /// Binds a pod to a node (`spec.nodeName`), as the scheduler does.
+    ///
+    /// # Errors
+    /// What a client would be answered; 409 if the pod is bound already.
     pub fn bind(&self, namespace: &str, pod: &str, node: &str) -> Result<Arc<Value>, Failure> {
-        let _ = (namespace, pod, node);
-        unimplemented!()
+        let write =
+            Write::new(&resource::POD, namespace, "kube-scheduler").to(write::Part::Binding);
+        let object = write::update(self, &write, pod, |current| {
+            if let Some(bound) = current["spec"]["nodeName"].as_str() {
+                let why = format!("pod {pod} is already assigned to node \"{bound}\"");
+                return Err(Failure::conflict(&resource::POD, pod, &why));
+            }
+            let mut new = current.clone();
+            new["spec"]["nodeName"] = node.into();
+            Ok(write::Changed::Ready(new))
+        })?;
+        Ok(Arc::clone(object.value()))
     }
 
     /// Deletes an object, as a client would.
+    ///
+    /// # Errors
+    /// What a client would be answered.
     pub fn delete(
         &self,
         resource: &'static Resource,
@@ -167,42 +231,30 @@ impl Api {
         name: &str,
         options: &DeleteOptions,
     ) -> Result<Arc<Value>, Failure> {
-        let _ = (resource, namespace, name, options);
-        unimplemented!()
+        let removed = remove::delete(self, resource, namespace, name, options, false)?;
+        Ok(Arc::clone(removed.object.value()))
     }
 
-    /// The changes of these kinds from now on. Everything that is there now comes first, as changes.
+    /// The changes of these kinds from now on, none left out. Everything that is there now comes first, as changes.
     #[must_use]
     pub fn changes(&self, resources: &[&'static Resource]) -> Changes {
-        let _ = resources;
-        unimplemented!()
+        Changes::new(&self.store, resources)
     }
 
-    /// Records an Event (core/v1) about an object; repeated ones are counted.
-    pub fn event(
-        &self,
-        about: &Value,
-        component: &str,
-        kind: EventKind,
-        reason: &str,
-        message: &str,
-    ) {
-        let _ = (about, component, kind, reason, message);
-        unimplemented!()
+    /// The faults of this server.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
     }
 
-    /// Now, as Kubernetes writes `Time`.
+    /// Forgets all past revisions.
+    pub fn compact(&self) {
+        self.store.with(super::store::State::compact);
+    }
+
+    /// Now.
     #[must_use]
     pub fn now(&self) -> jiff::Timestamp {
-        unimplemented!()
+        self.clock.now()
     }
-}
-
-/// `type` of an Event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventKind {
-    /// All goes well.
-    Normal,
-    /// Somebody should look.
-    Warning,
 }

@@ -11,7 +11,17 @@ pub mod resource;
 pub mod schema;
 pub mod table;
 
+mod admission;
+mod changes;
+mod event;
+pub mod fault;
 mod handle;
+pub mod kubelet;
+mod remove;
+pub mod serve;
 mod store;
+mod write;
 
-pub use handle::{Api, Change, Changes, DeleteOptions, EventKind, Preconditions, Propagation};
+pub use changes::{Change, Changes};
+pub use event::EventKind;
+pub use handle::{Api, DeleteOptions, Preconditions, Propagation};

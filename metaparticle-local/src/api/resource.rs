@@ -233,6 +233,28 @@ impl Resource {
         }
     }
 
+    /// Its place in [`ALL`].
+    pub(crate) fn index(&'static self) -> usize {
+        ALL.iter()
+            .position(|it| std::ptr::eq(*it, self))
+            .expect("every resource is in ALL")
+    }
+
+    /// Whether an update must state the resourceVersion.
+    pub(crate) fn needs_version(&self) -> bool {
+        matches!(self.kind, "Lease" | "PodDisruptionBudget")
+    }
+
+    /// Whether a PUT on a name that is free creates the object.
+    pub(crate) fn is_created_by_put(&self) -> bool {
+        matches!(self.kind, "Lease" | "Event" | "Role" | "RoleBinding")
+    }
+
+    /// Whether the answer to a deletion is the object instead of a Status.
+    pub(crate) fn is_returned_by_delete(&self) -> bool {
+        matches!(self.kind, "Pod" | "Service" | "ServiceAccount")
+    }
+
     /// `deployment`.
     #[must_use]
     pub fn singular(&self) -> String {
@@ -272,6 +294,15 @@ impl Resource {
             self.plural.to_owned()
         } else {
             format!("{}.{}", self.plural, self.group)
+        }
+    }
+
+    /// `Deployment.apps`, `Pod`.
+    pub(crate) fn kind_and_group(&self) -> String {
+        if self.group.is_empty() {
+            self.kind.to_owned()
+        } else {
+            format!("{}.{}", self.kind, self.group)
         }
     }
 

@@ -1,0 +1,140 @@
+//! Delete, one or many.
+
+use http::{Response, header};
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        DeleteOptions, Preconditions, Propagation, decode,
+        failure::Failure,
+        remove::{self, Removed},
+    },
+    Body, Call, answer, list,
+    selector::Selection,
+};
+
+impl Call<'_> {
+    pub(super) fn delete(&self, name: &str) -> Result<Response<Body>, Failure> {
+        let resource = self.target.resource;
+        let (options, dry_run) = self.delete_options()?;
+        let removed = remove::delete(
+            self.api,
+            resource,
+            self.target.namespace(),
+            name,
+            &options,
+            dry_run,
+        )?;
+        let Removed { object, gone } = removed;
+        if !gone || resource.is_returned_by_delete() {
+            let code = if gone { 200 } else { accepted(resource.kind) };
+            return Ok(self.written(code, &object, &[]));
+        }
+        let mut details = resource.details(name);
+        details["uid"] = object.value()["metadata"]["uid"].clone();
+        let status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
+        });
+        Ok(answer::value(200, &status))
+    }
+
+    pub(super) fn delete_all(&self) -> Result<Response<Body>, Failure> {
+        let resource = self.target.resource;
+        let (options, dry_run) = self.delete_options()?;
+        let selection = Selection::of(&self.query, resource)?;
+        let now = self.api.clock.now();
+        let namespace = self.target.namespace();
+        let (revision, removed) = self.api.store.with(|state| {
+            let revision = state.revision();
+            let found = state.list(resource, self.target.namespace.as_deref());
+            let found: Vec<_> = found
+                .filter(|it| selection.contains(it.value()))
+                .cloned()
+                .collect();
+            let removed: Result<Vec<_>, Failure> = found
+                .iter()
+                .map(|object| {
+                    let name = object.value()["metadata"]["name"]
+                        .as_str()
+                        .unwrap_or_default();
+                    let removed = remove::delete_in(
+                        state,
+                        resource,
+                        (namespace, name),
+                        object,
+                        &options,
+                        now,
+                        dry_run,
+                    )?;
+                    Ok(removed.object)
+                })
+                .collect();
+            removed.map(|removed| (revision, removed))
+        })?;
+        let metadata = json!({"resourceVersion": revision.to_string()});
+        Ok(answer::json(200, list::text(resource, &metadata, &removed)))
+    }
+
+    /// From the body, else from the query.
+    fn delete_options(&self) -> Result<(DeleteOptions, bool), Failure> {
+        let body = if self.request.body().is_empty() {
+            Value::Null
+        } else {
+            let media = self
+                .request
+                .headers()
+                .get(header::CONTENT_TYPE)
+                .and_then(|it| it.to_str().ok());
+            decode::parse(self.request.body(), media.unwrap_or("application/json"))?
+        };
+        let text = |value: &Value| {
+            value
+                .as_str()
+                .filter(|it| !it.is_empty())
+                .map(str::to_owned)
+        };
+        let policy = text(&body["propagationPolicy"])
+            .or_else(|| self.query.get("propagationPolicy").map(str::to_owned));
+        let orphan = body["orphanDependents"].as_bool();
+        let propagation = match policy.as_deref() {
+            Some("Orphan") => Some(Propagation::Orphan),
+            Some("Background") => Some(Propagation::Background),
+            Some("Foreground") => Some(Propagation::Foreground),
+            Some(other) => {
+                let message = format!(
+                    "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"{other}\": \
+                     supported values: \"Background\", \"Foreground\", \"Orphan\", \"nil\""
+                );
+                return Err(Failure::new(422, "Invalid", message));
+            }
+            None => orphan.map(|orphan| {
+                if orphan {
+                    Propagation::Orphan
+                } else {
+                    Propagation::Background
+                }
+            }),
+        };
+        let grace = body["gracePeriodSeconds"].as_i64();
+        let grace = if grace.is_some() {
+            grace
+        } else {
+            self.query.number("gracePeriodSeconds")?
+        };
+        let dry_run = self.dry_run()? || body["dryRun"].as_array().is_some_and(|it| !it.is_empty());
+        let options = DeleteOptions {
+            preconditions: Preconditions {
+                uid: text(&body["preconditions"]["uid"]),
+                resource_version: text(&body["preconditions"]["resourceVersion"]),
+            },
+            grace_period_seconds: grace,
+            propagation,
+        };
+        Ok((options, dry_run))
+    }
+}
+
+/// The code of a deletion that has only begun.
+fn accepted(_: &str) -> u16 {
+    200
+}

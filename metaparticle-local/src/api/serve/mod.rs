@@ -1,0 +1,187 @@
+//! Requests of clients: from HTTP to the store and back.
+
+mod answer;
+mod delete;
+mod discovery;
+mod list;
+mod openapi;
+mod query;
+mod read;
+mod route;
+mod scale;
+mod selector;
+mod subresource;
+mod watch;
+mod write;
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+
+use super::{
+    Api,
+    failure::Failure,
+    fault::{Asked, Effect},
+};
+use answer::Form;
+use query::Query;
+use route::{Route, Target};
+
+/// The body of an answer: text that is complete, or a stream that goes on.
+pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// A request for a resource, taken apart.
+#[derive(Debug)]
+struct Call<'a> {
+    api: &'a Api,
+    client: &'a str,
+    target: Target,
+    query: Query,
+    form: Form,
+    request: Request<Bytes>,
+}
+
+impl Api {
+    /// Answers one request of `client`. Port-forward is not for here: it needs the connection.
+    ///
+    /// # Cancel safety
+    /// Dropped before it ends, the request was either done or not done, never half.
+    pub async fn call(&self, client: &str, request: Request<Bytes>) -> Response<Body> {
+        let route = route::route(&request);
+        let number = self.faults.asked(asked(self, client, &request, &route));
+        let answer = self.call_with_faults(client, request, route).await;
+        self.faults.answered(number, answer.status().as_u16());
+        answer
+    }
+
+    async fn call_with_faults(
+        &self,
+        client: &str,
+        request: Request<Bytes>,
+        route: Result<Route, Failure>,
+    ) -> Response<Body> {
+        let mut partitions = self.faults.partitions();
+        if partitions.borrow().contains(client) {
+            // The request is lost: even when the network is whole again, nobody answers it.
+            let _ = partitions
+                .wait_for(|clients| !clients.contains(client))
+                .await;
+            return answer::failure(&Failure::new(
+                503,
+                "ServiceUnavailable",
+                "the connection was partitioned",
+            ));
+        }
+        if let Some(delay) = self.faults.delay() {
+            tokio::time::sleep(delay).await;
+        }
+        match self.faults.effect(&asked(self, client, &request, &route)) {
+            None => answered(self.dispatch(client, request, route).await),
+            Some(Effect::Refuse(failure, retry_after)) => {
+                let mut answer = answer::failure(&failure);
+                if let Some(wait) = retry_after {
+                    answer
+                        .headers_mut()
+                        .insert(http::header::RETRY_AFTER, wait.as_secs().into());
+                }
+                answer
+            }
+            Some(Effect::Hang) => std::future::pending().await,
+            Some(Effect::LoseAnswer) => {
+                drop(self.dispatch(client, request, route).await);
+                std::future::pending().await
+            }
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        client: &str,
+        request: Request<Bytes>,
+        route: Result<Route, Failure>,
+    ) -> Result<Response<Body>, Failure> {
+        match route? {
+            Route::Text(text) => Ok(answer::text(text)),
+            Route::NoPath => Ok(answer::no_path()),
+            Route::Discovery(what) => discovery::answer(&what, &request),
+            Route::OpenApi(path) => openapi::answer(&path),
+            Route::Resource(target) => {
+                let call = Call {
+                    api: self,
+                    client,
+                    query: Query::of(request.uri()),
+                    form: answer::form(request.headers(), target.resource)?,
+                    target,
+                    request,
+                };
+                call.run().await
+            }
+        }
+    }
+}
+
+impl Call<'_> {
+    async fn run(&self) -> Result<Response<Body>, Failure> {
+        let target = &self.target;
+        if target.subresource.is_some() {
+            return self.subresource().await;
+        }
+        let method = self.request.method();
+        match (method, &target.name) {
+            (&Method::GET, None) if self.query.flag("watch")? => self.watch(),
+            (&Method::GET, Some(_)) if self.query.flag("watch")? => self.watch(),
+            (&Method::GET, None) => self.list(),
+            (&Method::GET, Some(name)) => self.read(name),
+            (&Method::POST, None) if target.is_complete() => self.create(),
+            (&Method::DELETE, None) if target.is_complete() => self.delete_all(),
+            (&Method::PUT, Some(name)) => self.replace(name),
+            (&Method::PATCH, Some(name)) => self.patch(name),
+            (&Method::DELETE, Some(name)) => self.delete(name),
+            _ => Err(Failure::method_not_allowed()),
+        }
+    }
+}
+
+fn answered(result: Result<Response<Body>, Failure>) -> Response<Body> {
+    result.unwrap_or_else(|failure| answer::failure(&failure))
+}
+
+fn asked(
+    api: &Api,
+    client: &str,
+    request: &Request<Bytes>,
+    route: &Result<Route, Failure>,
+) -> Asked {
+    let target = match route {
+        Ok(Route::Resource(target)) => Some(target),
+        _ => None,
+    };
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let query = Query::of(request.uri());
+    let named = target.is_some_and(|target| target.name.is_some());
+    let verb = match *request.method() {
+        Method::GET if query.flag("watch").unwrap_or(false) => "watch",
+        Method::GET if target.is_some() && !named => "list",
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE if named => "delete",
+        Method::DELETE => "deletecollection",
+        _ => "get",
+    };
+    Asked {
+        client: client.to_owned(),
+        verb,
+        resource: text(target.map(|target| target.resource.plural)),
+        name: text(target.and_then(|target| target.name.as_deref())),
+        path: request
+            .uri()
+            .path_and_query()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        at: api.clock.elapsed(),
+        status: 0,
+    }
+}

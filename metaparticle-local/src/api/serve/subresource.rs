@@ -1,0 +1,142 @@
+//! Parts of objects: status, scale, logs, binding, eviction, finalize.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http::{Method, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use serde_json::json;
+
+use super::{
+    super::{
+        DeleteOptions,
+        failure::Failure,
+        kubelet::LogOptions,
+        remove, resource,
+        write::{self, Changed, Part},
+    },
+    Body, Call, answer,
+};
+
+impl Call<'_> {
+    pub(super) async fn subresource(&self) -> Result<Response<Body>, Failure> {
+        let resource = self.target.resource;
+        let name = self.target.name.as_deref().unwrap_or_default();
+        let part = self.target.subresource.as_deref().unwrap_or_default();
+        let is_pod = std::ptr::eq(resource, &resource::POD);
+        match (part, self.request.method()) {
+            ("status", &Method::GET) if resource.status => self.read(name),
+            ("status", &Method::PUT) if resource.status => self.replace_part(name, Part::Status),
+            ("status", &Method::PATCH) if resource.status => self.patch_part(name, Part::Status),
+            ("scale", _) if resource.scale => self.scale(name),
+            ("log", &Method::GET) if is_pod => self.logs(name),
+            ("binding", &Method::POST) if is_pod => self.bind(name),
+            ("eviction", &Method::POST) if is_pod => self.evict(name),
+            ("finalize", &Method::PUT) if std::ptr::eq(resource, &resource::NAMESPACE) => {
+                self.finalize(name)
+            }
+            ("exec" | "attach" | "proxy" | "portforward" | "ephemeralcontainers" | "resize", _)
+                if is_pod =>
+            {
+                let message = format!(
+                    "the embedded cluster does not do `{part}`: its pods are processes of this machine"
+                );
+                Err(Failure::not_implemented(message))
+            }
+            ("token", _) if std::ptr::eq(resource, &resource::SERVICE_ACCOUNT) => {
+                let message =
+                    "the embedded cluster issues no tokens: its kubeconfig has the only one";
+                Err(Failure::not_implemented(message))
+            }
+            ("proxy", _) => Err(Failure::not_implemented(
+                "the embedded cluster has no API server proxy: use the Service's own address",
+            )),
+            ("status", _) if resource.status => Err(Failure::method_not_allowed()),
+            _ => Err(Failure::no_such_path()),
+        }
+    }
+
+    fn logs(&self, name: &str) -> Result<Response<Body>, Failure> {
+        let namespace = self.target.namespace();
+        if self.api.get(&resource::POD, namespace, name).is_none() {
+            return Err(Failure::not_found(&resource::POD, name));
+        }
+        let unsigned = |name: &str| {
+            Ok::<_, Failure>(
+                self.query
+                    .number(name)?
+                    .and_then(|it| u64::try_from(it).ok()),
+            )
+        };
+        let since = self.query.get("sinceTime").map(|text| {
+            text.parse().map_err(|_| {
+                Failure::bad_request(format!("sinceTime: \"{text}\" is no RFC 3339 time"))
+            })
+        });
+        let options = LogOptions {
+            container: self.query.get("container").map(str::to_owned),
+            follow: self.query.flag("follow")?,
+            previous: self.query.flag("previous")?,
+            tail_lines: unsigned("tailLines")?,
+            since_seconds: self.query.number("sinceSeconds")?,
+            since_time: since.transpose()?,
+            limit_bytes: unsigned("limitBytes")?,
+            timestamps: self.query.flag("timestamps")?,
+        };
+        let kubelet = self.api.kubelet.get().ok_or_else(|| {
+            Failure::new(
+                500,
+                "InternalError",
+                "this cluster was started without a node, so no pod has a log",
+            )
+        })?;
+        let lines = kubelet.logs(namespace, name, options)?;
+        let body = StreamBody::new(lines.map(|chunk| Ok::<_, Infallible>(Frame::data(chunk))));
+        let mut response = answer::with_type(200, "text/plain", Bytes::new());
+        *response.body_mut() = body.boxed_unsync();
+        Ok(response)
+    }
+
+    fn bind(&self, name: &str) -> Result<Response<Body>, Failure> {
+        let body = self.body()?;
+        let node = body["target"]["name"].as_str().unwrap_or_default();
+        self.api.bind(self.target.namespace(), name, node)?;
+        Ok(answer::value(201, &success(201)))
+    }
+
+    fn evict(&self, name: &str) -> Result<Response<Body>, Failure> {
+        let grace = self.body()?["deleteOptions"]["gracePeriodSeconds"].as_i64();
+        let options = DeleteOptions {
+            grace_period_seconds: grace,
+            ..DeleteOptions::default()
+        };
+        remove::delete(
+            self.api,
+            &resource::POD,
+            self.target.namespace(),
+            name,
+            &options,
+            self.dry_run()?,
+        )?;
+        Ok(answer::value(201, &success(201)))
+    }
+
+    fn finalize(&self, name: &str) -> Result<Response<Body>, Failure> {
+        let body = self.body()?;
+        let object = write::update(self.api, &self.writing(Part::Finalize)?, name, |current| {
+            let mut new = current.clone();
+            new["spec"] = body["spec"].clone();
+            if new["spec"].is_null() {
+                new["spec"] = json!({});
+            }
+            Ok(Changed::Tracked(new))
+        })?;
+        Ok(self.written(200, &object, &[]))
+    }
+}
+
+fn success(code: u16) -> serde_json::Value {
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code})
+}

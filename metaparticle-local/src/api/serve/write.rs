@@ -1,0 +1,277 @@
+//! Create, replace and the four patches.
+
+use http::{Method, Response, header};
+use serde_json::Value;
+
+use super::{
+    super::{
+        apply, decode,
+        decode::{Decoded, FieldValidation},
+        failure::{Failure, FieldError},
+        patch,
+        store::Object,
+        write::{self, Changed, Part, Write},
+    },
+    Body, Call, answer, list,
+};
+use std::sync::Arc;
+
+impl Call<'_> {
+    /// In whose name this request writes, and whether it is a rehearsal.
+    pub(super) fn writing(&self, part: Part) -> Result<Write<'_>, Failure> {
+        let manager = self
+            .query
+            .get("fieldManager")
+            .unwrap_or_else(|| self.user_agent());
+        Ok(Write {
+            dry_run: self.dry_run()?,
+            ..Write::new(self.target.resource, self.target.namespace(), manager).to(part)
+        })
+    }
+
+    /// The user agent's name stands for the manager where none is given.
+    fn user_agent(&self) -> &str {
+        let agent = self
+            .request
+            .headers()
+            .get(header::USER_AGENT)
+            .and_then(|it| it.to_str().ok());
+        agent
+            .and_then(|it| it.split('/').next())
+            .filter(|it| !it.is_empty())
+            .unwrap_or("unknown")
+    }
+
+    pub(super) fn dry_run(&self) -> Result<bool, Failure> {
+        let given: Vec<&str> = self
+            .query
+            .all("dryRun")
+            .filter(|it| !it.is_empty())
+            .collect();
+        if let Some(wrong) = given.iter().find(|it| **it != "All") {
+            let kind = match *self.request.method() {
+                Method::POST => "CreateOptions",
+                Method::PUT => "UpdateOptions",
+                Method::DELETE => "DeleteOptions",
+                _ => "PatchOptions",
+            };
+            let error = FieldError::not_supported("dryRun", &serde_json::json!([wrong]), &["All"]);
+            let failure = list::options("", &[error]);
+            let message = failure.message.replacen("ListOptions", kind, 1);
+            let details = failure.details.map(|mut details| {
+                details["kind"] = kind.into();
+                details
+            });
+            return Err(Failure {
+                message,
+                details,
+                ..failure
+            });
+        }
+        Ok(!given.is_empty())
+    }
+
+    fn validation(&self) -> FieldValidation {
+        match self.query.get("fieldValidation") {
+            Some("Strict") => FieldValidation::Strict,
+            Some("Ignore") => FieldValidation::Ignore,
+            _ => FieldValidation::Warn,
+        }
+    }
+
+    /// The body as a value.
+    pub(super) fn body(&self) -> Result<Value, Failure> {
+        let media = self
+            .request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|it| it.to_str().ok());
+        let media = media
+            .unwrap_or("application/json")
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim();
+        decode::parse(self.request.body(), media)
+    }
+
+    pub(super) fn decoded(&self, value: Value) -> Result<Decoded, Failure> {
+        decode::decode(self.target.resource, value, self.validation())
+    }
+
+    pub(super) fn written(
+        &self,
+        code: u16,
+        object: &Object,
+        warnings: &[String],
+    ) -> Response<Body> {
+        let now = self.api.clock.now();
+        let mut response = answer::json(
+            code,
+            answer::object(self.form, self.target.resource, object.value(), now),
+        );
+        answer::warn(&mut response, warnings);
+        response
+    }
+
+    /// The namespace of the object, if it says one, is that of the path.
+    fn check_namespace(&self, object: &Value) -> Result<(), Failure> {
+        let given = object["metadata"]["namespace"].as_str().unwrap_or_default();
+        if given.is_empty() || given == self.target.namespace() {
+            return Ok(());
+        }
+        let message =
+            "the namespace of the provided object does not match the namespace sent on the request";
+        Err(Failure::bad_request(message))
+    }
+
+    pub(super) fn create(&self) -> Result<Response<Body>, Failure> {
+        let Decoded { object, warnings } = self.decoded(self.body()?)?;
+        self.check_namespace(&object)?;
+        let created = write::create(self.api, &self.writing(Part::Whole)?, object)?;
+        Ok(self.written(201, &created, &warnings))
+    }
+
+    pub(super) fn replace(&self, name: &str) -> Result<Response<Body>, Failure> {
+        self.replace_part(name, Part::Whole)
+    }
+
+    pub(super) fn replace_part(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {
+        let Decoded {
+            mut object,
+            warnings,
+        } = self.decoded(self.body()?)?;
+        self.check_namespace(&object)?;
+        let given = write::name_of(&object);
+        if given.is_empty() {
+            object["metadata"]["name"] = name.into();
+        } else if given != name {
+            let message = format!(
+                "the name of the object ({given}) does not match the name on the URL ({name})"
+            );
+            return Err(Failure::bad_request(message));
+        }
+        let (object, created) = write::replace(self.api, &self.writing(part)?, name, object)?;
+        Ok(self.written(if created { 201 } else { 200 }, &object, &warnings))
+    }
+
+    pub(super) fn patch(&self, name: &str) -> Result<Response<Body>, Failure> {
+        self.patch_part(name, Part::Whole)
+    }
+
+    pub(super) fn patch_part(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {
+        let media = self
+            .request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|it| it.to_str().ok());
+        let media = media
+            .unwrap_or_default()
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
+        if media == "application/apply-patch+yaml" {
+            return self.apply(name, part);
+        }
+        let patched = self.patcher(&media, name)?;
+        let mut warnings = Vec::new();
+        let object = write::update(self.api, &self.writing(part)?, name, |current| {
+            let decoded = self.decoded(patched(current)?)?;
+            warnings = decoded.warnings;
+            Ok(Changed::Tracked(decoded.object))
+        })?;
+        Ok(self.written(200, &object, &warnings))
+    }
+
+    /// The patch of the body, as a function.
+    pub(super) fn patcher(
+        &self,
+        media: &str,
+        name: &str,
+    ) -> Result<Box<dyn Fn(&Value) -> Result<Value, Failure>>, Failure> {
+        let resource = self.target.resource;
+        let name = name.to_owned();
+        let is_known = matches!(
+            media,
+            "application/json-patch+json"
+                | "application/merge-patch+json"
+                | "application/strategic-merge-patch+json"
+        );
+        if !is_known {
+            return Err(Failure::unsupported_media_type(
+                "the body of the request was in an unknown format - accepted media types include: \
+                 application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, \
+                 application/strategic-merge-patch+json",
+            ));
+        }
+        let body = decode::parse(self.request.body(), "application/json")?;
+        if media == "application/json-patch+json" {
+            return Ok(Box::new(move |current| {
+                patch::json(resource, &name, current, &body)
+            }));
+        }
+        if !body.is_object() {
+            let shape = match body {
+                Value::Array(_) => "array",
+                Value::String(_) => "string",
+                Value::Number(_) => "number",
+                Value::Bool(_) => "bool",
+                Value::Null | Value::Object(_) => "null",
+            };
+            let message = format!(
+                "error decoding patch: json: cannot unmarshal {shape} into Go value of type map[string]interface {{}}"
+            );
+            return Err(Failure::bad_request(message));
+        }
+        if media == "application/merge-patch+json" {
+            return Ok(Box::new(move |current| Ok(patch::merge(current, &body))));
+        }
+        Ok(Box::new(move |current| {
+            patch::strategic(resource, current, &body)
+        }))
+    }
+
+    fn apply(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {
+        if self.query.get("fieldManager").is_none() {
+            let error = FieldError::required("fieldManager", "is required for apply patch");
+            return Err(patch_options(&error));
+        }
+        let config = decode::parse(self.request.body(), "application/apply-patch+yaml")?;
+        let Decoded {
+            mut object,
+            warnings,
+        } = self.decoded(config)?;
+        self.check_namespace(&object)?;
+        let given = write::name_of(&object);
+        if !given.is_empty() && given != name {
+            let message = format!(
+                "the name of the object ({given}) does not match the name on the URL ({name})"
+            );
+            return Err(Failure::bad_request(message));
+        }
+        object["metadata"]["name"] = name.into();
+        let force = self.query.flag("force")?;
+        let write = self.writing(part)?;
+        let (object, created): (Arc<Object>, bool) =
+            write::apply(self.api, &write, name, |current, writer| {
+                apply::apply(self.target.resource, current, &object, writer, force)
+            })?;
+        Ok(self.written(if created { 201 } else { 200 }, &object, &warnings))
+    }
+}
+
+fn patch_options(error: &FieldError) -> Failure {
+    let failure = list::options("", std::slice::from_ref(error));
+    let message = failure.message.replacen("ListOptions", "PatchOptions", 1);
+    let details = failure.details.map(|mut details| {
+        details["kind"] = "PatchOptions".into();
+        details
+    });
+    Failure {
+        message,
+        details,
+        ..failure
+    }
+}

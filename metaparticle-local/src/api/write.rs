@@ -1,0 +1,414 @@
+//! Creates and updates: what every write goes through, whoever sends it.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    Api, admission,
+    apply::{self, Writer},
+    failure::{Failure, FieldError},
+    kinds, remove,
+    resource::{self, Resource},
+    store::{Object, State},
+};
+
+/// Which part of an object is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All but the status.
+    Whole,
+    /// The status.
+    Status,
+    /// `spec.replicas`, through `/scale`.
+    Scale,
+    /// `spec.finalizers` of a namespace.
+    Finalize,
+    /// `spec.nodeName` of a pod.
+    Binding,
+}
+
+/// Where and in whose name to write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write<'a> {
+    pub(crate) resource: &'static Resource,
+    pub(crate) namespace: &'a str,
+    pub(crate) manager: &'a str,
+    pub(crate) part: Part,
+    /// Check everything, store nothing.
+    pub(crate) dry_run: bool,
+}
+
+/// What an update makes of an object.
+#[derive(Debug)]
+pub(crate) enum Changed {
+    /// A new object; who owns which field is still to be worked out.
+    Tracked(Value),
+    /// A new object with its `managedFields`.
+    Ready(Value),
+}
+
+impl<'a> Write<'a> {
+    pub(crate) fn new(resource: &'static Resource, namespace: &'a str, manager: &'a str) -> Self {
+        Self {
+            resource,
+            namespace,
+            manager,
+            part: Part::Whole,
+            dry_run: false,
+        }
+    }
+
+    pub(crate) fn to(self, part: Part) -> Self {
+        Self { part, ..self }
+    }
+
+    pub(crate) fn writer<'t>(&self, time: &'t str) -> Writer<'t>
+    where
+        'a: 't,
+    {
+        let subresource = match self.part {
+            Part::Whole => None,
+            Part::Status => Some("status"),
+            Part::Scale => Some("scale"),
+            Part::Finalize => Some("finalize"),
+            Part::Binding => Some("binding"),
+        };
+        Writer {
+            manager: self.manager,
+            subresource,
+            time,
+        }
+    }
+}
+
+/// Creates an object.
+pub(crate) fn create(api: &Api, write: &Write<'_>, object: Value) -> Result<Arc<Object>, Failure> {
+    let time = api.clock.seconds();
+    api.store
+        .with(|state| create_in(api, state, write, object, &time, true))
+}
+
+/// Creates an object while the store is held. `track`: ownership of its fields is not known yet.
+pub(crate) fn create_in(
+    api: &Api,
+    state: &mut State,
+    write: &Write<'_>,
+    mut object: Value,
+    time: &str,
+    track: bool,
+) -> Result<Arc<Object>, Failure> {
+    let resource = write.resource;
+    if object["metadata"]["resourceVersion"]
+        .as_str()
+        .is_some_and(|it| !it.is_empty())
+    {
+        return Err(Failure::unreasoned(
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
+    object["apiVersion"] = resource.api_version().into();
+    object["kind"] = resource.kind.into();
+    kinds::default(resource, &mut object);
+    stamp(api, write, &mut object, time);
+    kinds::prepare_create(resource, &mut object);
+    admission::create(state, write, &mut object)?;
+    if track {
+        apply::track(resource, None, &mut object, write.writer(time));
+    }
+    let name = name_of(&object);
+    let errors = kinds::validate_create(resource, &object);
+    if !errors.is_empty() {
+        return Err(Failure::invalid(resource, &name, &errors));
+    }
+    if state.get(resource, write.namespace, &name).is_some() {
+        return Err(Failure::already_exists(resource, &name));
+    }
+    admission::allocate(state, write, None, &mut object)?;
+    if write.dry_run {
+        return Ok(Arc::new(Object::unstored(resource, object)));
+    }
+    let namespace = (resource.index() == resource::NAMESPACE.index()).then(|| name.clone());
+    let stored = state.put(resource, (write.namespace.to_owned(), name), object);
+    if let Some(namespace) = namespace {
+        service_account(api, state, &namespace, time)?;
+    }
+    Ok(stored)
+}
+
+/// Every namespace has a service account `default`; pods name it.
+fn service_account(
+    api: &Api,
+    state: &mut State,
+    namespace: &str,
+    time: &str,
+) -> Result<(), Failure> {
+    let write = Write::new(
+        &resource::SERVICE_ACCOUNT,
+        namespace,
+        "kube-controller-manager",
+    );
+    let account = json!({"metadata": {"name": "default", "namespace": namespace}});
+    create_in(api, state, &write, account, time, true).map(drop)
+}
+
+/// What the server sets on a new object.
+fn stamp(api: &Api, write: &Write<'_>, object: &mut Value, time: &str) {
+    let metadata = &mut object["metadata"];
+    let generated = metadata["generateName"]
+        .as_str()
+        .filter(|it| !it.is_empty());
+    if metadata["name"].as_str().is_none_or(str::is_empty)
+        && let Some(prefix) = generated
+    {
+        // 63 characters at most, the random ones included.
+        let prefix: String = prefix.chars().take(58).collect();
+        metadata["name"] = (prefix + &api.random.suffix()).into();
+    }
+    if write.resource.namespaced {
+        metadata["namespace"] = write.namespace.into();
+    }
+    metadata["uid"] = api.random.uid().into();
+    metadata["creationTimestamp"] = time.into();
+    if let Some(metadata) = metadata.as_object_mut() {
+        for field in [
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "selfLink",
+            "resourceVersion",
+        ] {
+            metadata.remove(field);
+        }
+    }
+}
+
+/// Reads, changes and writes an object, alone. No change, no write.
+pub(crate) fn update(
+    api: &Api,
+    write: &Write<'_>,
+    name: &str,
+    change: impl FnOnce(&Value) -> Result<Changed, Failure>,
+) -> Result<Arc<Object>, Failure> {
+    let time = api.clock.seconds();
+    api.store.with(|state| {
+        let current = state.get(write.resource, write.namespace, name);
+        let current = Arc::clone(current.ok_or_else(|| Failure::not_found(write.resource, name))?);
+        let changed = change(current.value())?;
+        update_in(state, write, name, &current, changed, &time)
+    })
+}
+
+/// Puts an object in the place of another, or creates it where the kind allows that. Whether it is new.
+pub(crate) fn replace(
+    api: &Api,
+    write: &Write<'_>,
+    name: &str,
+    mut object: Value,
+) -> Result<(Arc<Object>, bool), Failure> {
+    let resource = write.resource;
+    let time = api.clock.seconds();
+    api.store.with(|state| {
+        let current = state.get(resource, write.namespace, name).cloned();
+        let Some(current) = current else {
+            if !resource.is_created_by_put() || write.part != Part::Whole {
+                return Err(Failure::not_found(resource, name));
+            }
+            check_uid(resource, write.namespace, name, "", &object)?;
+            // The version of an object that is gone says nothing about the new one.
+            if let Some(metadata) = object["metadata"].as_object_mut() {
+                metadata.remove("resourceVersion");
+            }
+            return Ok((create_in(api, state, write, object, &time, true)?, true));
+        };
+        let uid = current.value()["metadata"]["uid"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        check_uid(resource, write.namespace, name, &uid, &object)?;
+        let changed = Changed::Tracked(object);
+        Ok((
+            update_in(state, write, name, &current, changed, &time)?,
+            false,
+        ))
+    })
+}
+
+/// Applies to what is there, or creates it. Whether it is new.
+pub(crate) fn apply(
+    api: &Api,
+    write: &Write<'_>,
+    name: &str,
+    apply: impl FnOnce(Option<&Value>, Writer<'_>) -> Result<Value, Failure>,
+) -> Result<(Arc<Object>, bool), Failure> {
+    let resource = write.resource;
+    let time = api.clock.seconds();
+    api.store.with(|state| {
+        let current = state.get(resource, write.namespace, name).cloned();
+        let Some(current) = current else {
+            if write.part != Part::Whole {
+                return Err(Failure::not_found(resource, name));
+            }
+            let object = apply(None, write.writer(&time))?;
+            return Ok((create_in(api, state, write, object, &time, false)?, true));
+        };
+        let changed = Changed::Ready(apply(Some(current.value()), write.writer(&time))?);
+        Ok((
+            update_in(state, write, name, &current, changed, &time)?,
+            false,
+        ))
+    })
+}
+
+/// Writes a changed object while the store is held.
+pub(crate) fn update_in(
+    state: &mut State,
+    write: &Write<'_>,
+    name: &str,
+    current: &Arc<Object>,
+    changed: Changed,
+    time: &str,
+) -> Result<Arc<Object>, Failure> {
+    let resource = write.resource;
+    let old = current.value();
+    let (mut new, track) = match changed {
+        Changed::Tracked(new) => (new, true),
+        Changed::Ready(new) => (new, false),
+    };
+    if new["metadata"]["name"] != name {
+        let given = new["metadata"]["name"].as_str().unwrap_or_default();
+        let message =
+            format!("the name of the object ({given}) does not match the name on the URL ({name})");
+        return Err(Failure::bad_request(message));
+    }
+    check_version(resource, name, old, &new)?;
+    new["apiVersion"] = resource.api_version().into();
+    new["kind"] = resource.kind.into();
+    new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
+    kinds::default(resource, &mut new);
+    keep_system_fields(old, &mut new);
+    match write.part {
+        Part::Status => kinds::prepare_status(resource, old, &mut new),
+        Part::Whole | Part::Scale => kinds::prepare_update(resource, old, &mut new),
+        Part::Finalize | Part::Binding => {}
+    }
+    admission::update(state, write, old, &mut new)?;
+    if track {
+        apply::track(resource, Some(old), &mut new, write.writer(time));
+    }
+    let errors = match write.part {
+        Part::Status => kinds::validate_status(resource, old, &new),
+        Part::Whole | Part::Scale => kinds::validate_update(resource, old, &new),
+        Part::Finalize | Part::Binding => Vec::new(),
+    };
+    if !errors.is_empty() {
+        return Err(Failure::invalid(resource, name, &errors));
+    }
+    admission::allocate(state, write, Some(old), &mut new)?;
+    if write.dry_run {
+        return Ok(Arc::new(Object::unstored(resource, new)));
+    }
+    let key = (write.namespace.to_owned(), name.to_owned());
+    if remove::is_finished(resource, &new) {
+        // The last finalizer is gone: the answer is the object as it was written last.
+        let last = Arc::new(Object::new(resource, new, current.revision()));
+        state.remove(resource, &key);
+        return Ok(last);
+    }
+    if new == **old {
+        return Ok(Arc::clone(current));
+    }
+    Ok(state.put(resource, key, new))
+}
+
+/// A resourceVersion or uid that the client states must be the stored one.
+fn check_version(
+    resource: &'static Resource,
+    name: &str,
+    old: &Value,
+    new: &Value,
+) -> Result<(), Failure> {
+    let stated = |field: &str| new["metadata"][field].as_str().filter(|it| !it.is_empty());
+    let stored = |field: &str| old["metadata"][field].as_str().unwrap_or_default();
+    match stated("resourceVersion") {
+        None | Some("0") if resource.needs_version() => {
+            let error = FieldError::invalid(
+                "metadata.resourceVersion",
+                &json!(0),
+                "must be specified for an update",
+            );
+            return Err(Failure::invalid_resource(resource, name, &[error]));
+        }
+        Some(version) if version != "0" => {
+            if version.parse::<u64>().is_err() {
+                let message = format!("strconv.ParseUint: parsing \"{version}\": invalid syntax");
+                return Err(Failure::unreasoned(message));
+            }
+            if version != stored("resourceVersion") {
+                let why = "the object has been modified; please apply your changes to the latest version and try again";
+                return Err(Failure::conflict(resource, name, why));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A PUT names the uid of the object that it means.
+pub(crate) fn check_uid(
+    resource: &'static Resource,
+    namespace: &str,
+    name: &str,
+    stored: &str,
+    new: &Value,
+) -> Result<(), Failure> {
+    match new["metadata"]["uid"].as_str().filter(|it| !it.is_empty()) {
+        Some(uid) if uid != stored => {
+            let plural = resource.plural;
+            let place = if namespace.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{namespace}/{name}")
+            };
+            let why = format!(
+                "StorageError: invalid object, Code: 4, Key: /registry/{plural}/{place}, ResourceVersion: 0, \
+                 AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
+            );
+            Err(Failure::conflict(resource, name, &why))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Fields of the metadata that only the server sets; a client that leaves them out keeps them.
+fn keep_system_fields(old: &Value, new: &mut Value) {
+    for field in [
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "selfLink",
+    ] {
+        match old["metadata"].get(field) {
+            Some(value) => new["metadata"][field] = value.clone(),
+            None => {
+                if let Some(metadata) = new["metadata"].as_object_mut() {
+                    metadata.remove(field);
+                }
+            }
+        }
+    }
+    for field in ["uid", "namespace", "generateName"] {
+        if new["metadata"][field].as_str().is_none_or(str::is_empty)
+            && let Some(value) = old["metadata"].get(field)
+        {
+            new["metadata"][field] = value.clone();
+        }
+    }
+}
+
+pub(crate) fn name_of(object: &Value) -> String {
+    object["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
