@@ -1,11 +1,11 @@
 //! Delete, one or many.
 
-use http::{Response, header};
+use http::Response;
 use serde_json::{Value, json};
 
 use super::{
     super::{
-        DeleteOptions, Preconditions, Propagation, decode,
+        DeleteOptions, Preconditions, Propagation,
         failure::Failure,
         remove::{self, Removed},
     },
@@ -80,12 +80,7 @@ impl Call<'_> {
         let body = if self.request.body().is_empty() {
             Value::Null
         } else {
-            let media = self
-                .request
-                .headers()
-                .get(header::CONTENT_TYPE)
-                .and_then(|it| it.to_str().ok());
-            decode::parse(self.request.body(), media.unwrap_or("application/json"))?
+            self.body_as_json()?
         };
         let text = |value: &Value| {
             value

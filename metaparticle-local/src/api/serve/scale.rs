@@ -1,10 +1,11 @@
 //! `/scale`: the number of replicas of a workload, as an object of its own.
 
-use http::{Method, Response, header};
+use http::{Method, Response};
 use serde_json::{Value, json};
 
 use super::{
     super::{
+        decode,
         failure::Failure,
         patch,
         write::{self, Changed, Part},
@@ -21,26 +22,13 @@ impl Call<'_> {
             let object = object.ok_or_else(|| Failure::not_found(resource, name))?;
             return Ok(answer::value(200, &scale_of(&object)));
         }
-        let media = self
-            .request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|it| it.to_str().ok());
-        let media = media
-            .unwrap_or_default()
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned();
+        let media = self.media().to_owned();
         let body = self.body_as_json()?;
         let object = write::update(self.api, &self.writing(Part::Scale)?, name, |current| {
             let before = scale_of(current);
             let scale = match (self.request.method(), media.as_str()) {
                 (&Method::PUT, _) => body.clone(),
-                (&Method::PATCH, "application/json-patch+json") => {
-                    patch::json(resource, name, &before, &body)?
-                }
+                (&Method::PATCH, "application/json-patch+json") => patch::json(&before, &body)?,
                 (&Method::PATCH, _) => patch::merge(&before, &body),
                 _ => return Err(Failure::method_not_allowed()),
             };
@@ -49,8 +37,10 @@ impl Call<'_> {
         Ok(answer::value(200, &scale_of(object.value())))
     }
 
-    fn body_as_json(&self) -> Result<Value, Failure> {
-        super::super::decode::parse(self.request.body(), "application/json")
+    /// The body as it is, for parts that are no served kind.
+    pub(super) fn body_as_json(&self) -> Result<Value, Failure> {
+        let document = decode::read_json(self.request.body()).map_err(Failure::bad_request)?;
+        Ok(document.into_value())
     }
 }
 

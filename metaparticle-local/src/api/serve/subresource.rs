@@ -100,14 +100,14 @@ impl Call<'_> {
     }
 
     fn bind(&self, name: &str) -> Result<Response<Body>, Failure> {
-        let body = self.body()?;
+        let body = self.body_as_json()?;
         let node = body["target"]["name"].as_str().unwrap_or_default();
         self.api.bind(self.target.namespace(), name, node)?;
         Ok(answer::value(201, &success(201)))
     }
 
     fn evict(&self, name: &str) -> Result<Response<Body>, Failure> {
-        let grace = self.body()?["deleteOptions"]["gracePeriodSeconds"].as_i64();
+        let grace = self.body_as_json()?["deleteOptions"]["gracePeriodSeconds"].as_i64();
         let options = DeleteOptions {
             grace_period_seconds: grace,
             ..DeleteOptions::default()
@@ -124,7 +124,7 @@ impl Call<'_> {
     }
 
     fn finalize(&self, name: &str) -> Result<Response<Body>, Failure> {
-        let body = self.body()?;
+        let body = self.body_as_json()?;
         let object = write::update(self.api, &self.writing(Part::Finalize)?, name, |current| {
             let mut new = current.clone();
             new["spec"] = body["spec"].clone();

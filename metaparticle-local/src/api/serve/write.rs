@@ -79,24 +79,29 @@ impl Call<'_> {
         }
     }
 
-    /// The body as a value.
-    pub(super) fn body(&self) -> Result<Value, Failure> {
+    /// The media type of the body, without its parameters.
+    pub(super) fn media(&self) -> &str {
         let media = self
             .request
             .headers()
             .get(header::CONTENT_TYPE)
             .and_then(|it| it.to_str().ok());
-        let media = media
+        media
             .unwrap_or("application/json")
             .split(';')
             .next()
             .unwrap_or_default()
-            .trim();
-        decode::parse(self.request.body(), media)
+            .trim()
     }
 
-    pub(super) fn decoded(&self, value: Value) -> Result<Decoded, Failure> {
-        decode::decode(self.target.resource, value, self.validation())
+    /// The body as an object.
+    fn object(&self, media: &str) -> Result<Decoded, Failure> {
+        decode::object(
+            self.target.resource,
+            self.request.body(),
+            media,
+            self.validation(),
+        )
     }
 
     pub(super) fn written(
@@ -126,7 +131,7 @@ impl Call<'_> {
     }
 
     pub(super) fn create(&self) -> Result<Response<Body>, Failure> {
-        let Decoded { object, warnings } = self.decoded(self.body()?)?;
+        let Decoded { object, warnings } = self.object(self.media())?;
         self.check_namespace(&object)?;
         let created = write::create(self.api, &self.writing(Part::Whole)?, object)?;
         Ok(self.written(201, &created, &warnings))
@@ -140,7 +145,7 @@ impl Call<'_> {
         let Decoded {
             mut object,
             warnings,
-        } = self.decoded(self.body()?)?;
+        } = self.object(self.media())?;
         self.check_namespace(&object)?;
         let given = write::name_of(&object);
         if given.is_empty() {
@@ -160,77 +165,24 @@ impl Call<'_> {
     }
 
     pub(super) fn patch_part(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {
-        let media = self
-            .request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|it| it.to_str().ok());
-        let media = media
-            .unwrap_or_default()
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned();
-        if media == "application/apply-patch+yaml" {
-            return self.apply(name, part);
-        }
-        let patched = self.patcher(&media, name)?;
+        let kind = match self.media() {
+            "application/apply-patch+yaml" => return self.apply(name, part),
+            media => patch_kind(media)?,
+        };
+        let resource = self.target.resource;
+        let sent = patch::read(kind, self.request.body())?;
         let mut warnings = Vec::new();
         let object = write::update(self.api, &self.writing(part)?, name, |current| {
-            let decoded = self.decoded(patched(current)?)?;
+            let patched = match kind {
+                patch::Kind::Json => patch::json(current, &sent.value)?,
+                patch::Kind::Merge => patch::merge(current, &sent.value),
+                patch::Kind::Strategic => patch::strategic(resource, current, &sent.value)?,
+            };
+            let decoded = patch::finish(resource, kind, &sent, patched, self.validation())?;
             warnings = decoded.warnings;
             Ok(Changed::Tracked(decoded.object))
         })?;
         Ok(self.written(200, &object, &warnings))
-    }
-
-    /// The patch of the body, as a function.
-    pub(super) fn patcher(
-        &self,
-        media: &str,
-        name: &str,
-    ) -> Result<Box<dyn Fn(&Value) -> Result<Value, Failure>>, Failure> {
-        let resource = self.target.resource;
-        let name = name.to_owned();
-        let is_known = matches!(
-            media,
-            "application/json-patch+json"
-                | "application/merge-patch+json"
-                | "application/strategic-merge-patch+json"
-        );
-        if !is_known {
-            return Err(Failure::unsupported_media_type(
-                "the body of the request was in an unknown format - accepted media types include: \
-                 application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, \
-                 application/strategic-merge-patch+json",
-            ));
-        }
-        let body = decode::parse(self.request.body(), "application/json")?;
-        if media == "application/json-patch+json" {
-            return Ok(Box::new(move |current| {
-                patch::json(resource, &name, current, &body)
-            }));
-        }
-        if !body.is_object() {
-            let shape = match body {
-                Value::Array(_) => "array",
-                Value::String(_) => "string",
-                Value::Number(_) => "number",
-                Value::Bool(_) => "bool",
-                Value::Null | Value::Object(_) => "null",
-            };
-            let message = format!(
-                "error decoding patch: json: cannot unmarshal {shape} into Go value of type map[string]interface {{}}"
-            );
-            return Err(Failure::bad_request(message));
-        }
-        if media == "application/merge-patch+json" {
-            return Ok(Box::new(move |current| Ok(patch::merge(current, &body))));
-        }
-        Ok(Box::new(move |current| {
-            patch::strategic(resource, current, &body)
-        }))
     }
 
     fn apply(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {
@@ -238,11 +190,10 @@ impl Call<'_> {
             let error = FieldError::required("fieldManager", "is required for apply patch");
             return Err(patch_options(&error));
         }
-        let config = decode::parse(self.request.body(), "application/apply-patch+yaml")?;
         let Decoded {
             mut object,
             warnings,
-        } = self.decoded(config)?;
+        } = self.object("application/apply-patch+yaml")?;
         self.check_namespace(&object)?;
         let given = write::name_of(&object);
         if !given.is_empty() && given != name {
@@ -259,6 +210,20 @@ impl Call<'_> {
                 apply::apply(self.target.resource, current, &object, writer, force)
             })?;
         Ok(self.written(if created { 201 } else { 200 }, &object, &warnings))
+    }
+}
+
+/// The kind of a patch by its media type.
+pub(super) fn patch_kind(media: &str) -> Result<patch::Kind, Failure> {
+    match media {
+        "application/json-patch+json" => Ok(patch::Kind::Json),
+        "application/merge-patch+json" => Ok(patch::Kind::Merge),
+        "application/strategic-merge-patch+json" => Ok(patch::Kind::Strategic),
+        _ => Err(Failure::unsupported_media_type(
+            "the body of the request was in an unknown format - accepted media types include: \
+             application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, \
+             application/strategic-merge-patch+json",
+        )),
     }
 }
 
