@@ -12,7 +12,7 @@ use metaparticle_local::{Cluster, api::fault::Requests};
 use serde_json::json;
 
 fn map(name: &str) -> ConfigMap {
-    serde_json::from_value(json!({"metadata": {"name": name}, "data": {"a": "1"}})).unwrap()
+    serde_json::from_value(json!({"metadata": {"name": name}, "data": {"a": "1"}})).expect("a map")
 }
 
 async fn start() -> (Cluster, Api<ConfigMap>) {

@@ -11,7 +11,7 @@ use super::{
     write::Write,
 };
 
-/// Most pods of a namespace: each is a process. A real cluster would have a ResourceQuota.
+/// Most pods of a namespace: each is a process. A real cluster would have a `ResourceQuota`.
 const MOST_PODS: usize = 1000;
 
 /// Whether `write` may create an object.

@@ -305,7 +305,8 @@ impl Faults {
     /// How long the next request is held.
     pub(super) fn delay(&self) -> Option<Duration> {
         let range = self.lock().latency.clone()?;
-        let width = u64::try_from((range.end - range.start).as_micros()).unwrap_or(u64::MAX);
+        let width =
+            u64::try_from(range.end.saturating_sub(range.start).as_micros()).unwrap_or(u64::MAX);
         Some(range.start + Duration::from_micros(self.random.below(width.max(1))))
     }
 

@@ -38,7 +38,7 @@ pub(crate) fn delete(
         let current = state.get(resource, namespace, name);
         let current = Arc::clone(current.ok_or_else(|| Failure::not_found(resource, name))?);
         check(resource, name, current.value(), options)?;
-        delete_in(
+        Ok(delete_in(
             state,
             resource,
             (namespace, name),
@@ -46,7 +46,7 @@ pub(crate) fn delete(
             options,
             now,
             dry_run,
-        )
+        ))
     })
 }
 
@@ -59,17 +59,17 @@ pub(crate) fn delete_in(
     options: &DeleteOptions,
     now: jiff::Timestamp,
     dry_run: bool,
-) -> Result<Removed, Failure> {
+) -> Removed {
     let key = (namespace.to_owned(), name.to_owned());
     let old = current.value();
     let mut new = (**old).clone();
     let grace = grace(resource, old, options);
     let waits = mark(resource, &mut new, options, grace, now);
     if dry_run {
-        return Ok(Removed {
+        return Removed {
             object: Arc::new(Object::unstored(resource, new)),
             gone: !waits,
-        });
+        };
     }
     if !waits {
         let last = if old["metadata"]["deletionTimestamp"].is_null() {
@@ -78,21 +78,21 @@ pub(crate) fn delete_in(
             Arc::new(Object::new(resource, new, current.revision()))
         };
         state.remove(resource, &key);
-        return Ok(Removed {
+        return Removed {
             object: last,
             gone: true,
-        });
+        };
     }
     if new == **old {
-        return Ok(Removed {
+        return Removed {
             object: Arc::clone(current),
             gone: false,
-        });
+        };
     }
-    Ok(Removed {
+    Removed {
         object: state.put(resource, key, new),
         gone: false,
-    })
+    }
 }
 
 /// Whether an object that is being deleted has nothing left to wait for.

@@ -4,6 +4,10 @@ use serde_json::{Value, json};
 
 /// One kind in one version.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are facts about a kind, each on its own"
+)]
 pub struct Resource {
     /// `apps`; empty for the core group.
     pub group: &'static str,

@@ -117,7 +117,7 @@ pub(super) fn object(
         Form::Table => {
             let version = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
             let rows = vec![row(resource, object, now)];
-            table_of(version, Some(table::columns(resource)), rows)
+            table_of(&version, Some(table::columns(resource)), &rows)
                 .to_string()
                 .into_bytes()
         }
@@ -140,7 +140,7 @@ pub(super) fn row(resource: &'static Resource, object: &Value, now: jiff::Timest
 }
 
 /// A table. Columns are sent once only in a watch.
-pub(super) fn table_of(metadata: Value, columns: Option<Value>, rows: Vec<Value>) -> Value {
+pub(super) fn table_of(metadata: &Value, columns: Option<Value>, rows: &[Value]) -> Value {
     json!({
         "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
         "columnDefinitions": columns.unwrap_or(Value::Null), "rows": rows,

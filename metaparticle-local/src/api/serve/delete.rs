@@ -27,8 +27,7 @@ impl Call<'_> {
         )?;
         let Removed { object, gone } = removed;
         if !gone || resource.is_returned_by_delete() {
-            let code = if gone { 200 } else { accepted(resource.kind) };
-            return Ok(self.written(code, &object, &[]));
+            return Ok(self.written(200, &object, &[]));
         }
         let mut details = resource.details(name);
         details["uid"] = object.value()["metadata"]["uid"].clone();
@@ -43,7 +42,6 @@ impl Call<'_> {
         let (options, dry_run) = self.delete_options()?;
         let selection = Selection::of(&self.query, resource)?;
         let now = self.api.clock.now();
-        let namespace = self.target.namespace();
         let (revision, removed) = self.api.store.with(|state| {
             let revision = state.revision();
             let found = state.list(resource, self.target.namespace.as_deref());
@@ -51,26 +49,21 @@ impl Call<'_> {
                 .filter(|it| selection.contains(it.value()))
                 .cloned()
                 .collect();
-            let removed: Result<Vec<_>, Failure> = found
+            let removed: Vec<_> = found
                 .iter()
                 .map(|object| {
                     let name = object.value()["metadata"]["name"]
                         .as_str()
                         .unwrap_or_default();
-                    let removed = remove::delete_in(
-                        state,
-                        resource,
-                        (namespace, name),
-                        object,
-                        &options,
-                        now,
-                        dry_run,
-                    )?;
-                    Ok(removed.object)
+                    let namespace = object.value()["metadata"]["namespace"]
+                        .as_str()
+                        .unwrap_or_default();
+                    let place = (namespace, name);
+                    remove::delete_in(state, resource, place, object, &options, now, dry_run).object
                 })
                 .collect();
-            removed.map(|removed| (revision, removed))
-        })?;
+            (revision, removed)
+        });
         let metadata = json!({"resourceVersion": revision.to_string()});
         Ok(answer::json(200, list::text(resource, &metadata, &removed)))
     }
@@ -127,9 +120,4 @@ impl Call<'_> {
         };
         Ok((options, dry_run))
     }
-}
-
-/// The code of a deletion that has only begun.
-fn accepted(_: &str) -> u16 {
-    200
 }

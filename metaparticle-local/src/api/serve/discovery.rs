@@ -127,14 +127,15 @@ const VERBS: [&str; 8] = [
     "watch",
 ];
 
-/// Parts with their kind and verbs.
-fn parts(
-    resource: &Resource,
-) -> Vec<(
+/// A part of an object: its name, its kind (group, version, kind), its verbs.
+type Part = (
     &'static str,
     (&'static str, &'static str, &'static str),
     Vec<&'static str>,
-)> {
+);
+
+/// The parts of a kind.
+fn parts(resource: &Resource) -> Vec<Part> {
     let mut parts = Vec::new();
     let own = (resource.group, resource.version, resource.kind);
     if resource.status {

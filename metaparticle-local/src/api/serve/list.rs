@@ -92,12 +92,11 @@ impl Call<'_> {
             }
             Form::Table => {
                 let now = self.api.clock.now();
-                let rows = objects
+                let rows: Vec<Value> = objects
                     .iter()
                     .map(|it| answer::row(resource, it.value(), now))
                     .collect();
-                let table =
-                    answer::table_of(metadata.clone(), Some(table::columns(resource)), rows);
+                let table = answer::table_of(metadata, Some(table::columns(resource)), &rows);
                 table.to_string().into_bytes()
             }
         }
@@ -220,19 +219,17 @@ fn at(query: &Query, continues: bool) -> Result<At, Failure> {
         Some(_) if continues => {
             return forbidden("resourceVersionMatch is forbidden when continue is provided");
         }
-        Some(it @ ("Exact" | "NotOlderThan")) => {
-            if it == "Exact" && given == Some("0") {
-                return forbidden(
-                    "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
-                );
-            }
+        Some("Exact") if given == Some("0") => {
+            return forbidden(
+                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+            );
         }
+        Some("Exact" | "NotOlderThan") | None => {}
         Some(other) => {
             let error =
                 FieldError::not_supported(MATCH, &other.into(), &["Exact", "NotOlderThan", ""]);
             return Err(options("", &[error]));
         }
-        None => {}
     }
     if continues && given.is_some_and(|it| it != "0") {
         return Err(Failure::bad_request(

@@ -78,7 +78,7 @@ impl Api {
             tokio::time::sleep(delay).await;
         }
         match self.faults.effect(&asked(self, client, &request, &route)) {
-            None => answered(self.dispatch(client, request, route).await),
+            None => answered(self.dispatch(client, request, route)),
             Some(Effect::Refuse(failure, retry_after)) => {
                 let mut answer = answer::failure(&failure);
                 if let Some(wait) = retry_after {
@@ -90,13 +90,13 @@ impl Api {
             }
             Some(Effect::Hang) => std::future::pending().await,
             Some(Effect::LoseAnswer) => {
-                drop(self.dispatch(client, request, route).await);
+                drop(self.dispatch(client, request, route));
                 std::future::pending().await
             }
         }
     }
 
-    async fn dispatch(
+    fn dispatch(
         &self,
         client: &str,
         request: Request<Bytes>,
@@ -116,22 +116,21 @@ impl Api {
                     target,
                     request,
                 };
-                call.run().await
+                call.run()
             }
         }
     }
 }
 
 impl Call<'_> {
-    async fn run(&self) -> Result<Response<Body>, Failure> {
+    fn run(&self) -> Result<Response<Body>, Failure> {
         let target = &self.target;
         if target.subresource.is_some() {
-            return self.subresource().await;
+            return self.subresource();
         }
         let method = self.request.method();
         match (method, &target.name) {
-            (&Method::GET, None) if self.query.flag("watch")? => self.watch(),
-            (&Method::GET, Some(_)) if self.query.flag("watch")? => self.watch(),
+            (&Method::GET, _) if self.query.flag("watch")? => self.watch(),
             (&Method::GET, None) => self.list(),
             (&Method::GET, Some(name)) => self.read(name),
             (&Method::POST, None) if target.is_complete() => self.create(),

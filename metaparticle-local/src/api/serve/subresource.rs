@@ -21,11 +21,11 @@ use super::{
 };
 
 impl Call<'_> {
-    pub(super) async fn subresource(&self) -> Result<Response<Body>, Failure> {
+    pub(super) fn subresource(&self) -> Result<Response<Body>, Failure> {
         let resource = self.target.resource;
         let name = self.target.name.as_deref().unwrap_or_default();
         let part = self.target.subresource.as_deref().unwrap_or_default();
-        let is_pod = std::ptr::eq(resource, &resource::POD);
+        let is_pod = *resource == resource::POD;
         match (part, self.request.method()) {
             ("status", &Method::GET) if resource.status => self.read(name),
             ("status", &Method::PUT) if resource.status => self.replace_part(name, Part::Status),
@@ -34,9 +34,7 @@ impl Call<'_> {
             ("log", &Method::GET) if is_pod => self.logs(name),
             ("binding", &Method::POST) if is_pod => self.bind(name),
             ("eviction", &Method::POST) if is_pod => self.evict(name),
-            ("finalize", &Method::PUT) if std::ptr::eq(resource, &resource::NAMESPACE) => {
-                self.finalize(name)
-            }
+            ("finalize", &Method::PUT) if *resource == resource::NAMESPACE => self.finalize(name),
             ("exec" | "attach" | "proxy" | "portforward" | "ephemeralcontainers" | "resize", _)
                 if is_pod =>
             {
@@ -45,7 +43,7 @@ impl Call<'_> {
                 );
                 Err(Failure::not_implemented(message))
             }
-            ("token", _) if std::ptr::eq(resource, &resource::SERVICE_ACCOUNT) => {
+            ("token", _) if *resource == resource::SERVICE_ACCOUNT => {
                 let message =
                     "the embedded cluster issues no tokens: its kubeconfig has the only one";
                 Err(Failure::not_implemented(message))

@@ -137,7 +137,10 @@ impl Watcher {
             return Err(list::too_large(asked, now));
         }
         self.cursor = match from {
-            Some(from) if from > 0 && initial.is_none() => return self.resume(from),
+            Some(from) if from > 0 && initial.is_none() => {
+                self.resume(from);
+                return Ok(());
+            }
             _ => now,
         };
         if initial.unwrap_or(true) {
@@ -153,7 +156,7 @@ impl Watcher {
         Ok(())
     }
 
-    fn resume(&mut self, from: u64) -> Result<(), Failure> {
+    fn resume(&mut self, from: u64) {
         self.cursor = from;
         let known = self
             .api
@@ -162,7 +165,6 @@ impl Watcher {
         if let Err(compacted) = known {
             self.too_old(compacted.asked, compacted.oldest);
         }
-        Ok(())
     }
 
     /// The next text, or the end.
@@ -254,7 +256,7 @@ impl Watcher {
             (false, true) => self.send("ADDED", &event.object),
             (true, true) => self.send("MODIFIED", &event.object),
             (true, false) if event.kind == EventKind::Deleted => {
-                self.send("DELETED", &event.object)
+                self.send("DELETED", &event.object);
             }
             (true, false) => {
                 // As it was when it was last selected, at the revision of its leaving.
@@ -288,9 +290,9 @@ impl Watcher {
             .then(|| table::columns(self.resource));
         let row = answer::row(self.resource, object.value(), self.api.clock.now());
         answer::table_of(
-            json!({"resourceVersion": object.revision().to_string()}),
+            &json!({"resourceVersion": object.revision().to_string()}),
             columns,
-            vec![row],
+            &[row],
         )
     }
 
