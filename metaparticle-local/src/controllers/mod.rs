@@ -13,6 +13,7 @@ mod queue;
 mod replica_set;
 mod run;
 mod selector;
+mod stateful_set;
 
 use crate::api::Api;
 
@@ -21,5 +22,6 @@ pub(crate) fn start(api: &Api) -> tokio::task::JoinSet<()> {
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(run::run(api.clone(), deployment::Deployments));
     tasks.spawn(run::run(api.clone(), replica_set::ReplicaSets));
+    tasks.spawn(run::run(api.clone(), stateful_set::StatefulSets::default()));
     tasks
 }
