@@ -7,6 +7,8 @@ mod amount;
 mod claims;
 mod deployment;
 mod hash;
+mod job;
+mod making;
 mod object;
 mod pods;
 mod queue;
@@ -23,5 +25,6 @@ pub(crate) fn start(api: &Api) -> tokio::task::JoinSet<()> {
     tasks.spawn(run::run(api.clone(), deployment::Deployments));
     tasks.spawn(run::run(api.clone(), replica_set::ReplicaSets));
     tasks.spawn(run::run(api.clone(), stateful_set::StatefulSets::default()));
+    tasks.spawn(run::run(api.clone(), job::Jobs::default()));
     tasks
 }
