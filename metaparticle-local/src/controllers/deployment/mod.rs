@@ -45,6 +45,8 @@ const COMPONENT: &str = "deployment-controller";
 pub(super) struct Deployments;
 
 impl Controller for Deployments {
+    type Key = Key;
+
     fn watches(&self) -> Vec<&'static Resource> {
         vec![&DEPLOYMENT, &REPLICA_SET, &POD]
     }

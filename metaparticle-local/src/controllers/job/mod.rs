@@ -45,6 +45,8 @@ pub(super) struct Jobs {
 }
 
 impl Controller for Jobs {
+    type Key = Key;
+
     fn watches(&self) -> Vec<&'static Resource> {
         vec![&JOB, &POD]
     }

@@ -34,6 +34,8 @@ const COMPONENT: &str = "replicaset-controller";
 pub(super) struct ReplicaSets;
 
 impl Controller for ReplicaSets {
+    type Key = Key;
+
     fn watches(&self) -> Vec<&'static Resource> {
         vec![&REPLICA_SET, &POD]
     }

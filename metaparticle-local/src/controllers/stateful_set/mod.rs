@@ -41,6 +41,8 @@ pub(super) struct StatefulSets {
 }
 
 impl Controller for StatefulSets {
+    type Key = Key;
+
     fn watches(&self) -> Vec<&'static Resource> {
         vec![&STATEFUL_SET, &POD]
     }
