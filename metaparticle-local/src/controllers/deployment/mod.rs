@@ -177,7 +177,7 @@ fn act(
     }
     for set in &decision.update {
         api.update(&REPLICA_SET, namespace, &set.name, MANAGER, |object| {
-            apply(set, object)
+            apply(set, object);
         })?;
     }
     for (warning, reason, message) in &decision.events {

@@ -67,10 +67,10 @@ pub(super) fn decide(
     let labels = labels(service);
     let mut decision = Decision::default();
     let mut left: Vec<&Object<EndpointSlice>> = slices.iter().collect();
-    for (key, (ports, endpoints)) in groups {
+    for (ports, endpoints) in groups.into_values() {
         let (own, others): (Vec<_>, Vec<_>) = left
             .into_iter()
-            .partition(|it| json!(array(&it.raw["ports"])).to_string() == key);
+            .partition(|it| array(&it.raw["ports"]) == ports);
         left = others;
         fill(service, &mut decision, &own, &ports, endpoints, &labels);
     }
@@ -85,7 +85,7 @@ pub(super) fn decide(
             };
             match left.pop() {
                 Some(one) => update(&mut decision, one, empty()),
-                None => decision.create.push(slice(service, empty())),
+                None => decision.create.push(slice(service, &empty())),
             }
         }
     }
@@ -143,7 +143,7 @@ fn fill(
     for chunk in new.chunks(MOST) {
         decision
             .create
-            .push(slice(service, contents(chunk.to_vec())));
+            .push(slice(service, &contents(chunk.to_vec())));
     }
 }
 
@@ -182,7 +182,7 @@ fn labels(service: &Object<Service>) -> Value {
     Value::Object(labels)
 }
 
-fn slice(service: &Object<Service>, contents: Contents) -> Value {
+fn slice(service: &Object<Service>, contents: &Contents) -> Value {
     json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {
@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn pods_with_other_ports_have_another_slice() {
         let other = pod(2, |it| {
-            it["spec"]["containers"][0]["ports"][0]["containerPort"] = json!(9090)
+            it["spec"]["containers"][0]["ports"][0]["containerPort"] = json!(9090);
         });
         let decision = decide(&service(|_| ()), &[pod(1, |_| ()), other], &[]);
         let ports: Vec<_> = decision

@@ -85,7 +85,7 @@ impl Controller for Garbage {
             Action::Keep => {}
             Action::Disown(gone) => {
                 update(api, item, |it| {
-                    disown(it, |uid| gone.iter().any(|it| it == uid))
+                    disown(it, |uid| gone.iter().any(|it| it == uid));
                 })?;
             }
             Action::Delete(propagation) => {

@@ -119,7 +119,7 @@ fn forget(api: &Api, (namespace, name): &Key, uid: &str) -> Result<(), Failure> 
 
 fn release(api: &Api, namespace: &str, pod: &str) -> Result<(), Failure> {
     unless_gone(api.update(&POD, namespace, pod, MANAGER, |it| {
-        drop_finalizer(it, TRACKING)
+        drop_finalizer(it, TRACKING);
     }))
 }
 
@@ -145,7 +145,7 @@ fn act(api: &Api, job: &Object<Job>, mut decision: Decision) -> Result<(), Failu
     let outcome = create(api, job, &mut decision);
     let status = serde_json::to_value(&decision.status).unwrap_or_default();
     write(api, &JOB, namespace, job.name(), job.uid(), |object| {
-        object["status"] = status
+        object["status"] = status;
     })?;
     for pod in &decision.release {
         release(api, namespace, pod)?;

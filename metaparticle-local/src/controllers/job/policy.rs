@@ -126,6 +126,7 @@ mod tests {
         serde_json::from_value(json!({"spec": spec})).unwrap()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads well at use")]
     fn meaning_of(rules: Value, code: i32) -> Meaning {
         let pod = serde_json::from_value(json!({
             "metadata": {"name": "p", "namespace": "default"},

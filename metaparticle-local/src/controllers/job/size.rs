@@ -83,9 +83,9 @@ fn surplus(world: &World<'_>, tally: &Tally<'_>, least: usize) -> Vec<String> {
         let index = index(pod).filter(|it| *it < world.completions().unwrap_or_default());
         let valid = index.is_some_and(|it| seen.insert(it));
         if world.is_indexed() && !valid {
-            surplus.push(pod)
+            surplus.push(pod);
         } else {
-            rest.push(pod)
+            rest.push(pod);
         }
     }
     let more = least.saturating_sub(surplus.len());

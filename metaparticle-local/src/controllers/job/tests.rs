@@ -91,8 +91,8 @@ fn step_at(seconds: i64, job: Value, states: &[&str]) -> Decision {
     })
 }
 
-fn step(spec: Value, status: Value, states: &[&str]) -> Decision {
-    step_at(100, job(spec, status), states)
+fn step(spec: Value, status: Value, pods: &[&str]) -> Decision {
+    step_at(100, job(spec, status), pods)
 }
 
 /// Types of conditions that are true, with their reasons.

@@ -94,20 +94,19 @@ fn tolerates_cordon(pod: &Pod) -> bool {
         .spec
         .iter()
         .flat_map(|it| it.tolerations.iter().flatten());
-    let tolerates = |it: &Toleration| {
+    let covers = |it: &Toleration| {
         let exists = it.operator.as_deref() == Some("Exists");
         let key = it.key.as_deref().unwrap_or_default();
         let effect = it.effect.as_deref().unwrap_or("NoSchedule");
-        effect == "NoSchedule"
-            && ((exists && key.is_empty()) || (key == "node.kubernetes.io/unschedulable" && exists))
+        effect == "NoSchedule" && exists && matches!(key, "" | "node.kubernetes.io/unschedulable")
     };
-    tolerations.into_iter().any(tolerates)
+    tolerations.into_iter().any(covers)
 }
 
 fn is_selected(pod: &Pod, node: &Node) -> bool {
     let Some(spec) = &pod.spec else { return true };
-    let none = BTreeMap::new();
-    let labels = node.metadata.labels.as_ref().unwrap_or(&none);
+    let unlabelled = BTreeMap::new();
+    let labels = node.metadata.labels.as_ref().unwrap_or(&unlabelled);
     let selected = spec
         .node_selector
         .iter()
@@ -167,6 +166,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads well at use")]
     fn node(spec: Value) -> Node {
         let labels = json!({"kubernetes.io/os": "linux", "size": "7"});
         serde_json::from_value(
@@ -175,6 +175,7 @@ mod tests {
         .unwrap()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads well at use")]
     fn chosen(spec: Value, pods: usize) -> Result<String, String> {
         let mut pod = json!({"spec": {"containers": []}});
         for (key, value) in spec.as_object().unwrap() {
@@ -184,6 +185,7 @@ mod tests {
         choose(&serde_json::from_value(pod).unwrap(), &[(&node, pods)]).map(str::to_owned)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads well at use")]
     fn affine(key: &str, operator: &str, values: Value) -> bool {
         let term =
             json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});

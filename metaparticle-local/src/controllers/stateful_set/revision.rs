@@ -48,24 +48,20 @@ pub(super) fn revisions(
         .filter(|it| it.raw["data"] == data)
         .max_by_key(|it| it.revision);
     let (mut create, mut renumber) = (None, None);
-    let name = match equal {
-        Some(equal) => {
-            if equal.revision < latest {
-                renumber = Some((equal.name().to_owned(), latest + 1));
-            }
-            equal.name().to_owned()
+    let name = if let Some(equal) = equal {
+        if equal.revision < latest {
+            renumber = Some((equal.name().to_owned(), latest + 1));
         }
-        None => {
-            let name = |hash: &str| format!("{}-{hash}", set.name());
-            let is_taken =
-                |name: &str| taken.contains(name) || own.iter().any(|it| it.name() == name);
-            while is_taken(&name(&hash(&data, Some(collisions)))) {
-                collisions += 1;
-            }
-            let hash = hash(&data, Some(collisions));
-            create = Some(object(set, &hash, data, latest + 1));
-            name(&hash)
+        equal.name().to_owned()
+    } else {
+        let name = |hash: &str| format!("{}-{hash}", set.name());
+        let is_taken = |name: &str| taken.contains(name) || own.iter().any(|it| it.name() == name);
+        while is_taken(&name(&hash(&data, Some(collisions)))) {
+            collisions += 1;
         }
+        let hash = hash(&data, Some(collisions));
+        create = Some(object(set, &hash, &data, latest + 1));
+        name(&hash)
     };
     let update = Revision {
         name,
@@ -103,7 +99,7 @@ fn template(data: &Value) -> Value {
     template
 }
 
-fn object(set: &Object<StatefulSet>, hash: &str, data: Value, revision: i64) -> Value {
+fn object(set: &Object<StatefulSet>, hash: &str, data: &Value, revision: i64) -> Value {
     let mut labels = set.template()["metadata"]["labels"].clone();
     labels["controller.kubernetes.io/hash"] = json!(hash);
     let mut object = json!({
@@ -142,7 +138,7 @@ pub(super) fn surplus<'a>(
     history
         .into_iter()
         .take(surplus)
-        .map(|it| it.name())
+        .map(Object::name)
         .collect()
 }
 

@@ -19,6 +19,7 @@ use super::{
 const NOW: &str = "2026-01-02T04:00:00Z";
 
 /// A StatefulSet `db` of three, with some fields of its spec changed.
+#[expect(clippy::needless_pass_by_value, reason = "reads well at use")]
 fn set(spec: Value) -> Value {
     let mut set = json!({
         "metadata": {"name": "db", "namespace": "default", "uid": "s", "generation": 2},
@@ -97,6 +98,7 @@ fn steps(spec: Value, states: &[(i32, &str)]) -> Vec<String> {
     })
 }
 
+#[expect(clippy::redundant_closure_for_method_calls, reason = "lifetimes")]
 fn status(spec: Value, states: &[(i32, &str)]) -> StatefulSetStatus {
     with(set(spec), &pods(states), |world| world.status())
 }
