@@ -14,6 +14,9 @@ use super::{
 /// Most pods of a namespace: each is a process. A real cluster would have a `ResourceQuota`.
 const MOST_PODS: usize = 1000;
 
+/// The ports of nodes that Services get.
+const NODE_PORTS: std::ops::RangeInclusive<i64> = 30_000..=32_767;
+
 /// Whether `write` may create an object.
 pub(super) fn create(state: &State, write: &Write<'_>, object: &mut Value) -> Result<(), Failure> {
     let resource = write.resource;
@@ -137,7 +140,42 @@ pub(super) fn allocate(
     } else if !asked.is_empty() && new["spec"]["clusterIPs"].is_null() {
         new["spec"]["clusterIPs"] = json!([asked]);
     }
+    allocate_node_ports(state, old, new);
     Ok(())
+}
+
+/// Gives the ports of a Service of such a type ports of the node, unless they have them.
+fn allocate_node_ports(state: &State, old: Option<&Value>, new: &mut Value) {
+    if new["spec"]["type"] != "NodePort" && new["spec"]["type"] != "LoadBalancer" {
+        return;
+    }
+    let ports = |service: &Value| {
+        service["spec"]["ports"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
+    };
+    let before = old.map(ports).unwrap_or_default();
+    let services = state.list(&resource::SERVICE, None);
+    let all = services.flat_map(|it| ports(it.value()));
+    let mut taken: BTreeSet<i64> = all
+        .chain(ports(new))
+        .filter_map(|it| it["nodePort"].as_i64())
+        .collect();
+    for port in new["spec"]["ports"].as_array_mut().into_iter().flatten() {
+        if port["nodePort"].as_i64().is_some_and(|it| it != 0) {
+            continue;
+        }
+        let same = |it: &&Value| it["port"] == port["port"] && it["protocol"] == port["protocol"];
+        let kept = before
+            .iter()
+            .find(same)
+            .and_then(|it| it["nodePort"].as_i64());
+        if let Some(number) = kept.or_else(|| NODE_PORTS.clone().find(|it| !taken.contains(it))) {
+            taken.insert(number);
+            port["nodePort"] = number.into();
+        }
+    }
 }
 
 /// An address of 10.96.0.0/16 that no Service has.

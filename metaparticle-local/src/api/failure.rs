@@ -200,6 +200,7 @@ impl Failure {
     /// 413.
     #[must_use]
     pub fn too_large(message: impl Into<String>) -> Self {
+        let message = format!("Request entity too large: {}", message.into());
         Self::new(413, "RequestEntityTooLarge", message)
     }
 

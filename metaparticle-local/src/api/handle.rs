@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::kubelet::Kubelet;
 use super::{
@@ -211,26 +211,16 @@ impl Api {
         let object = write::update(self, &write, pod, |current| {
             if let Some(bound) = current["spec"]["nodeName"].as_str() {
                 let why = format!("pod {pod} is already assigned to node \"{bound}\"");
-                return Err(Failure::conflict(&resource::POD, pod, &why));
+                let message =
+                    format!("Operation cannot be fulfilled on pods/binding \"{pod}\": {why}");
+                let details = json!({"name": pod, "kind": "pods/binding"});
+                return Err(Failure::new(409, "Conflict", message).with_details(details));
             }
             let mut new = current.clone();
             new["spec"]["nodeName"] = node.into();
             Ok(write::Changed::Ready(new))
         })?;
         Ok(Arc::clone(object.value()))
-    }
-
-    /// Takes the finalizer off a namespace that is empty, through `/finalize`.
-    ///
-    /// # Errors
-    /// What a client would be answered.
-    pub fn finalize(&self, namespace: &str, manager: &str) -> Result<Arc<Value>, Failure> {
-        let write = Write::new(&resource::NAMESPACE, "", manager).to(write::Part::Finalize);
-        self.change(&write, namespace, |object| {
-            if let Some(all) = object["spec"]["finalizers"].as_array_mut() {
-                all.retain(|it| it != "kubernetes");
-            }
-        })
     }
 
     /// Deletes an object, as a client would.

@@ -259,6 +259,12 @@ impl Resource {
         matches!(self.kind, "Pod" | "Service" | "ServiceAccount")
     }
 
+    /// Whether `DELETE` of all its objects at once is served.
+    #[must_use]
+    pub fn is_deleted_as_collection(&self) -> bool {
+        self.kind != NAMESPACE.kind
+    }
+
     /// `deployment`.
     #[must_use]
     pub fn singular(&self) -> String {

@@ -121,8 +121,12 @@ pub(crate) fn create_in(
     if !errors.is_empty() {
         return Err(Failure::invalid(resource, &name, &errors));
     }
-    if state.get(resource, write.namespace, &name).is_some() {
-        return Err(Failure::already_exists(resource, &name));
+    if let Some(there) = state.get(resource, write.namespace, &name) {
+        let mut failure = Failure::already_exists(resource, &name);
+        if !there.value()["metadata"]["deletionTimestamp"].is_null() {
+            failure.message.insert_str(0, "object is being deleted: ");
+        }
+        return Err(failure);
     }
     admission::allocate(state, write, None, &mut object)?;
     if write.dry_run {

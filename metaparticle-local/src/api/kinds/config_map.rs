@@ -34,7 +34,7 @@ fn validate(object: &Value) -> Vec<FieldError> {
     }
     if size > MOST {
         // The error is about the whole object.
-        errors.push(FieldError::too_long("", MOST));
+        errors.push(FieldError::too_long("[]", MOST));
     }
     errors
 }

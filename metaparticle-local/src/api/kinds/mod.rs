@@ -17,7 +17,7 @@ mod job_status;
 mod labels;
 mod lease;
 mod meta;
-mod names;
+pub(super) mod names;
 mod namespace;
 mod network_policy;
 mod node;

@@ -48,7 +48,7 @@ pub(super) fn path_segment(text: &str) -> Vec<String> {
 }
 
 /// A label's key, a finalizer: `example.com/name`, `name`.
-pub(super) fn qualified(text: &str) -> Vec<String> {
+pub(crate) fn qualified(text: &str) -> Vec<String> {
     let explained = format!(
         "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric \
          character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{QUALIFIED}')"
@@ -85,7 +85,7 @@ pub(super) fn qualified(text: &str) -> Vec<String> {
 }
 
 /// A label's value; may be empty.
-pub(super) fn label_value(text: &str) -> Vec<String> {
+pub(crate) fn label_value(text: &str) -> Vec<String> {
     let mut messages = most_bytes(text, 63);
     if !is_qualified_name(text) {
         messages.push(format!(

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     super::{failure::Failure, resource::Resource, store, table},
     Body,
+    query::Query,
 };
 
 /// In which form a client wants objects.
@@ -16,41 +17,85 @@ pub(super) enum Form {
     /// Whole.
     Object,
     /// `as=Table`.
-    Table,
+    Table(Include),
     /// `as=PartialObjectMetadata`, `as=PartialObjectMetadataList`.
     Metadata,
 }
 
-/// The first of the accepted forms that is served.
-pub(super) fn form(headers: &HeaderMap, _: &'static Resource) -> Result<Form, Failure> {
+/// What the rows of a table carry besides their cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Include {
+    /// The object's metadata.
+    Metadata,
+    /// The object.
+    Object,
+    /// Nothing.
+    None,
+}
+
+/// The first of the accepted forms that is served, and whether it is wanted as YAML.
+pub(super) fn form(headers: &HeaderMap, query: &Query) -> Result<(Form, bool), Failure> {
     let accepted: Vec<&str> = headers
         .get_all(header::ACCEPT)
         .iter()
         .filter_map(|it| it.to_str().ok())
         .flat_map(|it| it.split(','))
         .collect();
-    if accepted.is_empty() {
-        return Ok(Form::Object);
-    }
-    let served = |media: &&str| {
+    let mut refusal = REPRESENTATIONS;
+    for media in &accepted {
         let mut parts = media.split(';').map(str::trim);
-        if !matches!(
-            parts.next(),
-            Some("application/json" | "application/*" | "*/*" | "")
-        ) {
-            return None;
-        }
-        match parts.find_map(|it| it.strip_prefix("as=")) {
-            None => Some(Form::Object),
-            Some("Table") => Some(Form::Table),
-            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Some(Form::Metadata),
-            Some(_) => None,
-        }
-    };
-    accepted.iter().find_map(served).ok_or_else(|| {
-        let message = "406: Not Acceptable\n\nAvailable representations: application/json";
-        Failure::new(406, "NotAcceptable", message).with_details(json!({}))
+        let is_yaml = match parts.next() {
+            Some("application/json" | "*/*" | "") => false,
+            Some("application/yaml") => true,
+            _ => continue,
+        };
+        let form = match parts.find_map(|it| it.strip_prefix("as=")) {
+            None => Form::Object,
+            Some("Table") => Form::Table(Include::of(query)),
+            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Form::Metadata,
+            Some(_) => {
+                refusal = MEDIA;
+                continue;
+            }
+        };
+        return Ok((form, is_yaml));
+    }
+    if accepted.is_empty() {
+        return Ok((Form::Object, false));
+    }
+    let failure = Failure::new(406, "NotAcceptable", refusal);
+    Err(if refusal == MEDIA {
+        failure
+    } else {
+        failure.with_details(json!({}))
     })
+}
+
+/// Why no media type was acceptable.
+const REPRESENTATIONS: &str = "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, \
+                               application/vnd.kubernetes.protobuf, application/json;stream=watch, \
+                               application/vnd.kubernetes.protobuf;stream=watch";
+/// Why no form was.
+const MEDIA: &str = "only the following media types are accepted: application/json, application/yaml, \
+                     application/vnd.kubernetes.protobuf";
+
+impl Include {
+    fn of(query: &Query) -> Self {
+        match query.get("includeObject") {
+            Some("Object") => Self::Object,
+            Some("None") => Self::None,
+            _ => Self::Metadata,
+        }
+    }
+}
+
+/// Says of JSON that it is YAML, which it is.
+pub(super) fn as_yaml(answer: &mut Response<Body>) {
+    let headers = answer.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/yaml"),
+    );
 }
 
 /// A complete body of JSON.
@@ -114,9 +159,9 @@ pub(super) fn object(
     match form {
         Form::Object => store::text(resource, object),
         Form::Metadata => metadata(object, true).to_string().into_bytes(),
-        Form::Table => {
+        Form::Table(include) => {
             let version = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-            let rows = vec![row(resource, object, now)];
+            let rows = vec![row(resource, object, include, now)];
             table_of(&version, Some(table::columns(resource)), &rows)
                 .to_string()
                 .into_bytes()
@@ -135,8 +180,18 @@ pub(super) fn metadata(object: &Value, typed: bool) -> Value {
 }
 
 /// One row of a table.
-pub(super) fn row(resource: &'static Resource, object: &Value, now: jiff::Timestamp) -> Value {
-    json!({"cells": table::cells(resource, object, now), "object": metadata(object, true)})
+pub(super) fn row(
+    resource: &'static Resource,
+    object: &Value,
+    include: Include,
+    now: jiff::Timestamp,
+) -> Value {
+    let included = match include {
+        Include::Metadata => metadata(object, true),
+        Include::Object => object.clone(),
+        Include::None => Value::Null,
+    };
+    json!({"cells": table::cells(resource, object, now), "object": included})
 }
 
 /// A table. Columns are sent once only in a watch.

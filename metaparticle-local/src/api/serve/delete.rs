@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::{
     super::{
         DeleteOptions, Preconditions, Propagation,
-        failure::Failure,
+        failure::{Failure, FieldError},
         remove::{self, Removed},
     },
-    Body, Call, answer, list,
+    Body, Call, answer, list, options,
     selector::Selection,
 };
 
@@ -75,6 +75,13 @@ impl Call<'_> {
         } else {
             self.body_as_json()?
         };
+        let kind = text_of(&body["kind"]);
+        if !matches!(kind, "" | "DeleteOptions") {
+            let version = text_of(&body["apiVersion"]);
+            return Err(Failure::bad_request(format!(
+                "no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\""
+            )));
+        }
         let text = |value: &Value| {
             value
                 .as_str()
@@ -89,11 +96,9 @@ impl Call<'_> {
             Some("Background") => Some(Propagation::Background),
             Some("Foreground") => Some(Propagation::Foreground),
             Some(other) => {
-                let message = format!(
-                    "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"{other}\": \
-                     supported values: \"Background\", \"Foreground\", \"Orphan\", \"nil\""
-                );
-                return Err(Failure::new(422, "Invalid", message));
+                let known = ["Foreground", "Background", "Orphan", "nil"];
+                let error = FieldError::not_supported("propagationPolicy", &other.into(), &known);
+                return Err(options::failure("DeleteOptions", &[error]));
             }
             None => orphan.map(|orphan| {
                 if orphan {
@@ -103,6 +108,8 @@ impl Call<'_> {
                 }
             }),
         };
+        // As of old, a negative number asks for the shortest time.
+        let shortest = |seconds: i64| if seconds < 0 { 1 } else { seconds };
         let grace = body["gracePeriodSeconds"].as_i64();
         let grace = if grace.is_some() {
             grace
@@ -115,9 +122,13 @@ impl Call<'_> {
                 uid: text(&body["preconditions"]["uid"]),
                 resource_version: text(&body["preconditions"]["resourceVersion"]),
             },
-            grace_period_seconds: grace,
+            grace_period_seconds: grace.map(shortest),
             propagation,
         };
         Ok((options, dry_run))
     }
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }

@@ -58,7 +58,9 @@ pub(super) fn answer(
         }
         Discovery::Group(name) => {
             let found = groups().into_iter().find(|(group, _)| group == name);
-            let (name, version) = found.ok_or_else(Failure::no_such_path)?;
+            let Some((name, version)) = found else {
+                return Ok(answer::no_path());
+            };
             let mut group = group(name, version);
             group["kind"] = "APIGroup".into();
             group["apiVersion"] = "v1".into();
@@ -127,6 +129,12 @@ const VERBS: [&str; 8] = [
     "watch",
 ];
 
+fn verbs(resource: &Resource) -> Vec<&'static str> {
+    let collection =
+        |verb: &&str| *verb != "deletecollection" || resource.is_deleted_as_collection();
+    VERBS.into_iter().filter(collection).collect()
+}
+
 /// A part of an object: its name, its kind (group, version, kind), its verbs.
 type Part = (
     &'static str,
@@ -161,6 +169,7 @@ fn parts(resource: &Resource) -> Vec<Part> {
     if resource.kind == "Namespace" {
         parts.push(("finalize", own, vec!["update"]));
     }
+    parts.sort_by_key(|(part, ..)| *part);
     parts
 }
 
@@ -168,7 +177,7 @@ fn parts(resource: &Resource) -> Vec<Part> {
 fn old_entries(resource: &'static Resource) -> Vec<Value> {
     let mut whole = json!({
         "name": resource.plural, "singularName": resource.singular(), "namespaced": resource.namespaced,
-        "kind": resource.kind, "verbs": VERBS,
+        "kind": resource.kind, "verbs": verbs(resource),
     });
     if !resource.short.is_empty() {
         whole["shortNames"] = json!(resource.short);
@@ -231,7 +240,12 @@ fn aggregated(group: &str, version: &str) -> Value {
 }
 
 fn new_entry(resource: &'static Resource) -> Value {
-    let kind = |(group, version, kind): (&str, &str, &str)| json!({"group": group, "version": version, "kind": kind});
+    // The group and version of the list are left out.
+    let kind = |(group, version, kind): (&str, &str, &str)| {
+        let own = (group, version) == (resource.group, resource.version);
+        let (group, version) = if own { ("", "") } else { (group, version) };
+        json!({"group": group, "version": version, "kind": kind})
+    };
     let scope = if resource.namespaced {
         "Namespaced"
     } else {
@@ -239,7 +253,7 @@ fn new_entry(resource: &'static Resource) -> Value {
     };
     let mut entry = json!({
         "resource": resource.plural, "responseKind": kind((resource.group, resource.version, resource.kind)),
-        "scope": scope, "singularResource": resource.singular(), "verbs": VERBS,
+        "scope": scope, "singularResource": resource.singular(), "verbs": verbs(resource),
     });
     if !resource.short.is_empty() {
         entry["shortNames"] = json!(resource.short);

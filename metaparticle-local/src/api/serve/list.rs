@@ -43,12 +43,9 @@ impl Call<'_> {
         let selection = Selection::of(&self.query, resource)?;
         let limit = self.query.number("limit")?.filter(|limit| *limit > 0);
         let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-        let token = self
-            .query
-            .get("continue")
-            .map(|token| Continue::parse(token, &self.query))
-            .transpose()?;
-        let at = at(&self.query, token.is_some())?;
+        let at = at(&self.query)?;
+        let token = self.query.get("continue");
+        let token = token.map(Continue::parse).transpose()?;
         // The real server answers "any state" from its cache, whole.
         let limit = limit.filter(|_| at != At::NotOlderThan(0) || token.is_some());
         let namespace = self.target.namespace.as_deref();
@@ -90,11 +87,11 @@ impl Call<'_> {
                 });
                 list.to_string().into_bytes()
             }
-            Form::Table => {
+            Form::Table(include) => {
                 let now = self.api.clock.now();
                 let rows: Vec<Value> = objects
                     .iter()
-                    .map(|it| answer::row(resource, it.value(), now))
+                    .map(|it| answer::row(resource, it.value(), include, now))
                     .collect();
                 let table = answer::table_of(metadata, Some(table::columns(resource)), &rows);
                 table.to_string().into_bytes()
@@ -175,11 +172,9 @@ pub(super) fn too_large(asked: u64, now: u64) -> Failure {
 pub(super) fn version(query: &Query) -> Result<Option<u64>, Failure> {
     let parse = |text: &str| {
         text.parse().map_err(|_| {
-            let error = FieldError::invalid("resourceVersion", &text.into(), "strconv.ParseUint: parsing");
-            options("", &[FieldError {
-                message: format!("Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"),
-                ..error
-            }])
+            Failure::unreasoned(format!(
+                "resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"
+            ))
         })
     };
     query.get("resourceVersion").map(parse).transpose()
@@ -205,8 +200,16 @@ pub(super) fn options(name: &str, errors: &[FieldError]) -> Failure {
         .with_details(json!({"group": "meta.k8s.io", "kind": "ListOptions", "causes": causes}))
 }
 
-fn at(query: &Query, continues: bool) -> Result<At, Failure> {
+fn at(query: &Query) -> Result<At, Failure> {
     const MATCH: &str = "resourceVersionMatch";
+    if query.all("sendInitialEvents").next().is_some() {
+        let detail = "sendInitialEvents is forbidden for list";
+        return Err(options(
+            "",
+            &[FieldError::forbidden("sendInitialEvents", detail)],
+        ));
+    }
+    let continues = query.get("continue").is_some();
     let forbidden = |detail: &str| Err(options("", &[FieldError::forbidden(MATCH, detail)]));
     let matching = query.get(MATCH);
     let given = query.get("resourceVersion");
@@ -237,7 +240,10 @@ fn at(query: &Query, continues: bool) -> Result<At, Failure> {
         ));
     }
     let limited = query.number("limit")?.is_some_and(|limit| limit > 0);
-    Ok(match (version(query)?, matching) {
+    let version = version(query).map_err(|failure| {
+        Failure::bad_request(format!("invalid resource version: {}", failure.message))
+    })?;
+    Ok(match (version, matching) {
         (None, _) => At::Newest,
         (Some(revision), Some("Exact")) => At::Exact(revision),
         // A page of a given state is exact by default.
@@ -271,7 +277,7 @@ fn token(revision: i64, last: &(String, String)) -> String {
 }
 
 impl Continue {
-    fn parse(text: &str, _: &Query) -> Result<Self, Failure> {
+    fn parse(text: &str) -> Result<Self, Failure> {
         let invalid = |why: &str| {
             Failure::bad_request(format!(
                 "invalid continue token: continue key is not valid: {why}"

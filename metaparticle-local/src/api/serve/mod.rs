@@ -3,8 +3,10 @@
 mod answer;
 mod delete;
 mod discovery;
+mod empty;
 mod list;
 mod openapi;
+mod options;
 mod query;
 mod read;
 mod route;
@@ -29,6 +31,9 @@ use answer::Form;
 use query::Query;
 use route::{Route, Target};
 
+/// The longest body of a request.
+const MOST_BYTES: usize = 3 * 1024 * 1024;
+
 /// The body of an answer: text that is complete, or a stream that goes on.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -51,7 +56,11 @@ impl Api {
     pub async fn call(&self, client: &str, request: Request<Bytes>) -> Response<Body> {
         let route = route::route(&request);
         let number = self.faults.asked(asked(self, client, &request, &route));
-        let answer = self.call_with_faults(client, request, route).await;
+        let is_head = request.method() == Method::HEAD;
+        let mut answer = self.call_with_faults(client, request, route).await;
+        if is_head {
+            *answer.body_mut() = Body::default();
+        }
         self.faults.answered(number, answer.status().as_u16());
         answer
     }
@@ -108,15 +117,21 @@ impl Api {
             Route::Discovery(what) => discovery::answer(&what, &request),
             Route::OpenApi(path) => openapi::answer(&path),
             Route::Resource(target) => {
+                let query = Query::of(request.uri());
+                let (form, is_yaml) = answer::form(request.headers(), &query)?;
                 let call = Call {
                     api: self,
                     client,
-                    query: Query::of(request.uri()),
-                    form: answer::form(request.headers(), target.resource)?,
+                    query,
+                    form,
                     target,
                     request,
                 };
-                call.run()
+                let mut answer = call.run()?;
+                if is_yaml {
+                    answer::as_yaml(&mut answer);
+                }
+                Ok(answer)
             }
         }
     }
@@ -125,16 +140,25 @@ impl Api {
 impl Call<'_> {
     fn run(&self) -> Result<Response<Body>, Failure> {
         let target = &self.target;
+        if self.request.body().len() > MOST_BYTES {
+            return Err(Failure::too_large(format!("limit is {MOST_BYTES}")));
+        }
+        self.check_write_options()?;
         if target.subresource.is_some() {
             return self.subresource();
         }
         let method = self.request.method();
         match (method, &target.name) {
             (&Method::GET, _) if self.query.flag("watch")? => self.watch(),
+            (&Method::GET, _) if target.watch => self.watch(),
             (&Method::GET, None) => self.list(),
             (&Method::GET, Some(name)) => self.read(name),
             (&Method::POST, None) if target.is_complete() => self.create(),
-            (&Method::DELETE, None) if target.is_complete() => self.delete_all(),
+            (&Method::DELETE, None)
+                if target.is_complete() && target.resource.is_deleted_as_collection() =>
+            {
+                self.delete_all()
+            }
             (&Method::PUT, Some(name)) => self.replace(name),
             (&Method::PATCH, Some(name)) => self.patch(name),
             (&Method::DELETE, Some(name)) => self.delete(name),
@@ -162,6 +186,7 @@ fn asked(
     let named = target.is_some_and(|target| target.name.is_some());
     let verb = match *request.method() {
         Method::GET if query.flag("watch").unwrap_or(false) => "watch",
+        Method::GET if target.is_some_and(|target| target.watch) => "watch",
         Method::GET if target.is_some() && !named => "list",
         Method::POST => "create",
         Method::PUT => "update",

@@ -45,6 +45,8 @@ pub(super) struct Target {
     pub(super) namespace: Option<String>,
     pub(super) name: Option<String>,
     pub(super) subresource: Option<String>,
+    /// Whether the path itself asks for a watch, as it did before `?watch=1`.
+    pub(super) watch: bool,
 }
 
 impl Target {
@@ -84,10 +86,20 @@ pub(super) fn route(request: &Request<Bytes>) -> Result<Route, Failure> {
         ["apis", group, version] => {
             Route::Discovery(Discovery::Version1(owned(group), owned(version)))
         }
+        ["api", version, "watch", rest @ ..] => watched("", version, rest)?,
+        ["apis", group, version, "watch", rest @ ..] => watched(group, version, rest)?,
         ["api", version, rest @ ..] => Route::Resource(target("", version, rest)?),
         ["apis", group, version, rest @ ..] => Route::Resource(target(group, version, rest)?),
         _ => Route::NoPath,
     })
+}
+
+fn watched(group: &str, version: &str, rest: &[&str]) -> Result<Route, Failure> {
+    let target = target(group, version, rest)?;
+    Ok(Route::Resource(Target {
+        watch: true,
+        ..target
+    }))
 }
 
 fn target(group: &str, version: &str, rest: &[&str]) -> Result<Target, Failure> {
@@ -98,6 +110,7 @@ fn target(group: &str, version: &str, rest: &[&str]) -> Result<Target, Failure> 
         namespace,
         name,
         subresource,
+        watch: false,
     };
     let cluster = |plural: &str| find(plural).filter(|it| !it.namespaced);
     let namespaced = |plural: &str| find(plural).filter(|it| it.namespaced);
@@ -162,5 +175,12 @@ mod tests {
         assert_eq!(of("/apis/apps/v1beta1/deployments"), Err(404));
         assert_eq!(of("/api/v1/namespaces/a/pods/b/c/d"), Err(404));
         assert_eq!(of("/api/v1/pods/x"), Err(404));
+    }
+
+    #[test]
+    fn an_old_path_asks_for_a_watch() {
+        let pods = of("/api/v1/watch/namespaces/a/pods").unwrap();
+        assert!(pods.watch && pods.namespace() == "a");
+        assert!(!of("/api/v1/namespaces/a/pods").unwrap().watch);
     }
 }

@@ -22,6 +22,9 @@ impl Call<'_> {
             let object = object.ok_or_else(|| Failure::not_found(resource, name))?;
             return Ok(answer::value(200, &scale_of(&object)));
         }
+        if !matches!(*self.request.method(), Method::PUT | Method::PATCH) {
+            return Err(Failure::method_not_allowed());
+        }
         let media = self.media().to_owned();
         let body = self.body_as_json()?;
         let object = write::update(self.api, &self.writing(Part::Scale)?, name, |current| {

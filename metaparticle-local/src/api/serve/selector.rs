@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    super::{failure::Failure, resource::Resource},
+    super::{failure::Failure, kinds::names, resource::Resource},
     query::Query,
 };
 
@@ -160,7 +160,30 @@ fn requirement(tokens: &mut Tokens<'_>) -> Result<Requirement, Failure> {
     } else {
         rule(tokens)?
     };
+    check(&key, &rule)?;
     Ok(Requirement { key, rule })
+}
+
+/// Keys and values are those that labels may have.
+fn check(key: &str, rule: &Rule) -> Result<(), Failure> {
+    let invalid = |field: &str, value: &str, problem: &str| {
+        let value = Value::from(value);
+        Err(unparsable(&format!(
+            "{field}: Invalid value: {value}: {problem}"
+        )))
+    };
+    if let Some(problem) = names::qualified(key).first() {
+        return invalid("<nil>", key, problem);
+    }
+    let (Rule::In(values) | Rule::NotIn(values)) = rule else {
+        return Ok(());
+    };
+    for (index, value) in values.iter().enumerate() {
+        if let Some(problem) = names::label_value(value).first() {
+            return invalid(&format!("values[{index}][{key}]"), value, problem);
+        }
+    }
+    Ok(())
 }
 
 fn rule(tokens: &mut Tokens<'_>) -> Result<Rule, Failure> {
@@ -330,16 +353,6 @@ fn field(term: &str, text: &str, resource: &'static Resource) -> Result<Field, F
                 "\"{name}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
             ),
         };
-        let (version, plural) = (resource.api_version(), resource.plural);
-        let version = if resource.group.is_empty() {
-            format!("/{version}")
-        } else {
-            version
-        };
-        let message = format!(
-            "Unable to find \"{version}, Resource={plural}\" that match label selector \"\", field selector \
-             \"{text}\": {message}"
-        );
         return Err(Failure::bad_request(message));
     }
     let path = if name == "source" {

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use http::{Method, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     super::{
@@ -58,8 +58,11 @@ impl Call<'_> {
 
     fn logs(&self, name: &str) -> Result<Response<Body>, Failure> {
         let namespace = self.target.namespace();
-        if self.api.get(&resource::POD, namespace, name).is_none() {
-            return Err(Failure::not_found(&resource::POD, name));
+        let pod = self.api.get(&resource::POD, namespace, name);
+        let pod = pod.ok_or_else(|| Failure::not_found(&resource::POD, name))?;
+        check_container(&pod, name, self.query.get("container"))?;
+        if pod["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
+            return Ok(answer::with_type(204, "text/plain", Bytes::new()));
         }
         let unsigned = |name: &str| {
             Ok::<_, Failure>(
@@ -135,6 +138,26 @@ impl Call<'_> {
     }
 }
 
-fn success(code: u16) -> serde_json::Value {
+/// A pod with several containers has several logs.
+fn check_container(pod: &Value, name: &str, asked: Option<&str>) -> Result<(), Failure> {
+    let names = |field: &str| {
+        let all = pod["spec"][field].as_array().into_iter().flatten();
+        let names = all.filter_map(|it| it["name"].as_str());
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (main, init) = (names("containers"), names("initContainers"));
+    let message = match asked {
+        Some(asked) if main.iter().chain(&init).any(|it| it == asked) => return Ok(()),
+        Some(asked) => format!("container {asked} is not valid for pod {name}"),
+        None if main.len() == 1 => return Ok(()),
+        None => format!(
+            "a container name must be specified for pod {name}, choose one of: [{}]",
+            main.join(" ")
+        ),
+    };
+    Err(Failure::bad_request(message))
+}
+
+fn success(code: u16) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code})
 }

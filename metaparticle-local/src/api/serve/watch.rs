@@ -24,8 +24,8 @@ use super::{
         table,
     },
     Body, Call,
-    answer::{self, Form},
-    list,
+    answer::{self, Form, Include},
+    empty, list,
     selector::Selection,
 };
 
@@ -102,22 +102,35 @@ impl Call<'_> {
 
     /// `sendInitialEvents`, checked with what must stand beside it.
     fn initial_events(&self) -> Result<Option<bool>, Failure> {
-        let matching = self.query.get("resourceVersionMatch");
-        let Some(asked) = self.query.get("sendInitialEvents") else {
-            if matching.is_some() {
-                let error = FieldError::forbidden(
-                    "resourceVersionMatch",
-                    "resourceVersionMatch is forbidden for watch",
-                );
-                return Err(list::options("", &[error]));
+        const MATCH: &str = "resourceVersionMatch";
+        let matching = self.query.get(MATCH);
+        let asked = self.query.get("sendInitialEvents");
+        let detail = match (asked, matching) {
+            (None, None) => return Ok(None),
+            (Some(_), Some("NotOlderThan")) if self.query.get("continue").is_some() => {
+                Some("resourceVersionMatch is forbidden when continue is provided")
             }
-            return Ok(None);
+            (Some(_), Some("NotOlderThan")) => None,
+            (None, Some(_)) => Some(
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ),
+            (Some(_), _) => {
+                Some("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+            }
         };
-        if matching != Some("NotOlderThan") {
-            let detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-            let error = FieldError::forbidden("resourceVersionMatch", detail);
-            return Err(list::options("", &[error]));
+        let mut errors: Vec<FieldError> = Vec::new();
+        errors.extend(detail.map(|detail| FieldError::forbidden(MATCH, detail)));
+        if let Some(other) = matching.filter(|it| *it != "NotOlderThan") {
+            errors.push(FieldError::not_supported(
+                MATCH,
+                &other.into(),
+                &["NotOlderThan"],
+            ));
         }
+        if !errors.is_empty() {
+            return Err(list::options("", &errors));
+        }
+        let asked = asked.unwrap_or_default();
         Ok(Some(asked == "true"))
     }
 }
@@ -137,7 +150,7 @@ impl Watcher {
             return Err(list::too_large(asked, now));
         }
         self.cursor = match from {
-            Some(from) if from > 0 && initial.is_none() => {
+            Some(from) if from > 0 && initial != Some(true) => {
                 self.resume(from);
                 return Ok(());
             }
@@ -279,16 +292,18 @@ impl Watcher {
                     .to_string()
                     .as_bytes(),
             ),
-            Form::Table => line.extend_from_slice(self.table(object).to_string().as_bytes()),
+            Form::Table(include) => {
+                line.extend_from_slice(self.table(object, include).to_string().as_bytes());
+            }
         }
         line.extend_from_slice(b"}\n");
         self.ready.push_back(line.into());
     }
 
-    fn table(&mut self, object: &Object) -> Value {
+    fn table(&mut self, object: &Object, include: Include) -> Value {
         let columns = (!std::mem::replace(&mut self.columns_sent, true))
             .then(|| table::columns(self.resource));
-        let row = answer::row(self.resource, object.value(), self.api.clock.now());
+        let row = answer::row(self.resource, object.value(), include, self.api.clock.now());
         answer::table_of(
             &json!({"resourceVersion": object.revision().to_string()}),
             columns,
@@ -297,10 +312,10 @@ impl Watcher {
     }
 
     fn bookmark(&mut self, initial: bool) {
-        let mut object = json!({
-            "kind": self.resource.kind, "apiVersion": self.resource.api_version(),
-            "metadata": {"resourceVersion": self.cursor.to_string(), "creationTimestamp": null},
-        });
+        let mut object = empty::object(self.resource);
+        object["kind"] = self.resource.kind.into();
+        object["apiVersion"] = self.resource.api_version().into();
+        object["metadata"] = json!({"resourceVersion": self.cursor.to_string()});
         if initial {
             object["metadata"]["annotations"] = json!({INITIAL_END: "true"});
         }

@@ -1,82 +1,33 @@
 //! Create, replace and the four patches.
 
-use http::{Method, Response, header};
+use http::{Response, header};
 use serde_json::Value;
 
 use super::{
     super::{
         apply, decode,
-        decode::{Decoded, FieldValidation},
-        failure::{Failure, FieldError},
+        decode::Decoded,
+        failure::Failure,
         patch,
         store::Object,
         write::{self, Changed, Part, Write},
     },
-    Body, Call, answer, list,
+    Body, Call, answer,
 };
 use std::sync::Arc;
 
 impl Call<'_> {
     /// In whose name this request writes, and whether it is a rehearsal.
     pub(super) fn writing(&self, part: Part) -> Result<Write<'_>, Failure> {
-        let manager = self
-            .query
-            .get("fieldManager")
-            .unwrap_or_else(|| self.user_agent());
         Ok(Write {
             dry_run: self.dry_run()?,
-            ..Write::new(self.target.resource, self.target.namespace(), manager).to(part)
+            ..Write::new(
+                self.target.resource,
+                self.target.namespace(),
+                self.manager(),
+            )
+            .to(part)
         })
-    }
-
-    /// The user agent's name stands for the manager where none is given.
-    fn user_agent(&self) -> &str {
-        let agent = self
-            .request
-            .headers()
-            .get(header::USER_AGENT)
-            .and_then(|it| it.to_str().ok());
-        agent
-            .and_then(|it| it.split('/').next())
-            .filter(|it| !it.is_empty())
-            .unwrap_or("unknown")
-    }
-
-    pub(super) fn dry_run(&self) -> Result<bool, Failure> {
-        let given: Vec<&str> = self
-            .query
-            .all("dryRun")
-            .filter(|it| !it.is_empty())
-            .collect();
-        if let Some(wrong) = given.iter().find(|it| **it != "All") {
-            let kind = match *self.request.method() {
-                Method::POST => "CreateOptions",
-                Method::PUT => "UpdateOptions",
-                Method::DELETE => "DeleteOptions",
-                _ => "PatchOptions",
-            };
-            let error = FieldError::not_supported("dryRun", &serde_json::json!([wrong]), &["All"]);
-            let failure = list::options("", &[error]);
-            let message = failure.message.replacen("ListOptions", kind, 1);
-            let details = failure.details.map(|mut details| {
-                details["kind"] = kind.into();
-                details
-            });
-            return Err(Failure {
-                message,
-                details,
-                ..failure
-            });
-        }
-        Ok(!given.is_empty())
-    }
-
-    fn validation(&self) -> FieldValidation {
-        match self.query.get("fieldValidation") {
-            Some("Strict") => FieldValidation::Strict,
-            Some("Ignore") => FieldValidation::Ignore,
-            _ => FieldValidation::Warn,
-        }
     }
 
     /// The media type of the body, without its parameters.
@@ -96,6 +47,15 @@ impl Call<'_> {
 
     /// The body as an object.
     fn object(&self, media: &str) -> Result<Decoded, Failure> {
+        if !matches!(
+            media,
+            "application/json" | "application/yaml" | "application/apply-patch+yaml"
+        ) {
+            return Err(Failure::unsupported_media_type(
+                "the body of the request was in an unknown format - accepted media types include: \
+                 application/json, application/yaml, application/vnd.kubernetes.protobuf",
+            ));
+        }
         decode::object(
             self.target.resource,
             self.request.body(),
@@ -142,14 +102,14 @@ impl Call<'_> {
     }
 
     pub(super) fn replace_part(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {
-        let Decoded {
-            mut object,
-            warnings,
-        } = self.object(self.media())?;
+        let Decoded { object, warnings } = self.object(self.media())?;
         self.check_namespace(&object)?;
         let given = write::name_of(&object);
         if given.is_empty() {
-            object["metadata"]["name"] = name.into();
+            let message = format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            );
+            return Err(Failure::bad_request(message));
         } else if given != name {
             let message = format!(
                 "the name of the object ({given}) does not match the name on the URL ({name})"
@@ -186,10 +146,6 @@ impl Call<'_> {
     }
 
     fn apply(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {
-        if self.query.get("fieldManager").is_none() {
-            let error = FieldError::required("fieldManager", "is required for apply patch");
-            return Err(patch_options(&error));
-        }
         let Decoded {
             mut object,
             warnings,
@@ -219,24 +175,9 @@ pub(super) fn patch_kind(media: &str) -> Result<patch::Kind, Failure> {
         "application/json-patch+json" => Ok(patch::Kind::Json),
         "application/merge-patch+json" => Ok(patch::Kind::Merge),
         "application/strategic-merge-patch+json" => Ok(patch::Kind::Strategic),
-        _ => Err(Failure::unsupported_media_type(
-            "the body of the request was in an unknown format - accepted media types include: \
-             application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, \
-             application/strategic-merge-patch+json",
-        )),
-    }
-}
-
-fn patch_options(error: &FieldError) -> Failure {
-    let failure = list::options("", std::slice::from_ref(error));
-    let message = failure.message.replacen("ListOptions", "PatchOptions", 1);
-    let details = failure.details.map(|mut details| {
-        details["kind"] = "PatchOptions".into();
-        details
-    });
-    Failure {
-        message,
-        details,
-        ..failure
+        _ => Err(
+            Failure::unsupported_media_type("415: Unsupported Media Type")
+                .with_details(serde_json::json!({})),
+        ),
     }
 }
