@@ -223,6 +223,19 @@ impl Api {
         Ok(Arc::clone(object.value()))
     }
 
+    /// Takes the finalizer off a namespace that is empty, through `/finalize`.
+    ///
+    /// # Errors
+    /// What a client would be answered.
+    pub fn finalize(&self, namespace: &str, manager: &str) -> Result<Arc<Value>, Failure> {
+        let write = Write::new(&resource::NAMESPACE, "", manager).to(write::Part::Finalize);
+        self.change(&write, namespace, |object| {
+            if let Some(all) = object["spec"]["finalizers"].as_array_mut() {
+                all.retain(|it| it != "kubernetes");
+            }
+        })
+    }
+
     /// Deletes an object, as a client would.
     ///
     /// # Errors

@@ -6,13 +6,20 @@ mod adoption;
 mod amount;
 mod claims;
 mod deployment;
+mod endpoint_slice;
+mod garbage;
 mod hash;
+mod job;
+mod making;
+mod namespace;
 mod object;
 mod pods;
 mod queue;
 mod replica_set;
 mod run;
+mod scheduler;
 mod selector;
+mod stateful_set;
 
 use crate::api::Api;
 
@@ -21,5 +28,11 @@ pub(crate) fn start(api: &Api) -> tokio::task::JoinSet<()> {
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(run::run(api.clone(), deployment::Deployments));
     tasks.spawn(run::run(api.clone(), replica_set::ReplicaSets));
+    tasks.spawn(run::run(api.clone(), stateful_set::StatefulSets::default()));
+    tasks.spawn(run::run(api.clone(), job::Jobs::default()));
+    tasks.spawn(run::run(api.clone(), endpoint_slice::EndpointSlices));
+    tasks.spawn(run::run(api.clone(), garbage::Garbage::default()));
+    tasks.spawn(run::run(api.clone(), namespace::Namespaces));
+    tasks.spawn(run::run(api.clone(), scheduler::Scheduler));
     tasks
 }

@@ -115,6 +115,7 @@ pub(super) fn from_template(
 mod tests {
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads well at use")]
     fn pod(status: Value) -> Pod {
         serde_json::from_value(json!({"status": status})).unwrap()
     }

@@ -3,12 +3,11 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     future,
+    hash::Hash,
     time::Duration,
 };
 
 use tokio::time::{Instant, sleep_until};
-
-use super::run::Key;
 
 /// The delay after the first failure; it doubles with each.
 const FIRST_DELAY: Duration = Duration::from_millis(5);
@@ -16,24 +15,33 @@ const FIRST_DELAY: Duration = Duration::from_millis(5);
 const LONGEST_DELAY: Duration = Duration::from_secs(1000);
 
 /// Keys to reconcile.
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    ready: VecDeque<Key>,
-    queued: HashSet<Key>,
-    later: HashMap<Key, Instant>,
-    failures: HashMap<Key, u32>,
+#[derive(Debug)]
+pub(super) struct Queue<K> {
+    ready: VecDeque<K>,
+    queued: HashSet<K>,
+    later: HashMap<K, Instant>,
+    failures: HashMap<K, u32>,
 }
 
-impl Queue {
+impl<K: Clone + Eq + Hash> Queue<K> {
+    pub(super) fn new() -> Self {
+        Self {
+            ready: VecDeque::new(),
+            queued: HashSet::new(),
+            later: HashMap::new(),
+            failures: HashMap::new(),
+        }
+    }
+
     /// Adds a key, unless it waits already.
-    pub(super) fn add(&mut self, key: Key) {
+    pub(super) fn add(&mut self, key: K) {
         if self.queued.insert(key.clone()) {
             self.ready.push_back(key);
         }
     }
 
     /// Notes that a key was reconciled, and when it is due again by itself.
-    pub(super) fn done(&mut self, key: Key, again: Option<Duration>) {
+    pub(super) fn done(&mut self, key: K, again: Option<Duration>) {
         self.failures.remove(&key);
         match again {
             Some(delay) => drop(self.later.insert(key, Instant::now() + delay)),
@@ -42,7 +50,7 @@ impl Queue {
     }
 
     /// Notes that it failed: it is due again after a delay that doubles.
-    pub(super) fn failed(&mut self, key: Key) {
+    pub(super) fn failed(&mut self, key: K) {
         let failures = self.failures.entry(key.clone()).or_default();
         let delay = FIRST_DELAY
             .saturating_mul(1 << (*failures).min(20))
@@ -55,7 +63,7 @@ impl Queue {
     ///
     /// # Cancel safety
     /// A key is taken only when it is returned.
-    pub(super) async fn next(&mut self) -> Key {
+    pub(super) async fn next(&mut self) -> K {
         if self.ready.is_empty() {
             match self.later.iter().min_by_key(|(_, due)| **due) {
                 Some((key, due)) => {
@@ -83,18 +91,18 @@ mod tests {
 
     use super::*;
 
-    fn key(name: &str) -> Key {
-        (String::new(), name.to_owned())
+    fn key(name: &str) -> String {
+        name.to_owned()
     }
 
-    async fn due_within(queue: &mut Queue, millis: u64) -> Option<String> {
+    async fn due_within(queue: &mut Queue<String>, millis: u64) -> Option<String> {
         let next = timeout(Duration::from_millis(millis), queue.next()).await;
-        next.ok().map(|(_, name)| name)
+        next.ok()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_key_that_waits_is_not_added_again() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new();
         queue.add(key("a"));
         queue.add(key("b"));
         queue.add(key("a"));
@@ -105,7 +113,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_key_comes_again_when_it_said_unless_the_next_time_says_otherwise() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new();
         queue.done(key("a"), Some(Duration::from_secs(5)));
         assert_eq!(due_within(&mut queue, 4_990).await, None);
         assert_eq!(due_within(&mut queue, 20).await.as_deref(), Some("a"));
@@ -116,7 +124,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failures_are_tried_again_with_a_delay_that_doubles() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new();
         for delay in [5, 10, 20, 40] {
             queue.failed(key("a"));
             assert_eq!(due_within(&mut queue, delay - 1).await, None);
@@ -129,7 +137,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_change_brings_a_key_at_once_however_often_it_failed() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::new();
         for _ in 0..30 {
             queue.failed(key("a"));
         }

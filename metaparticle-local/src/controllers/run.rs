@@ -1,7 +1,7 @@
 //! [`run`]: the loop of a controller. Changes become keys, keys are reconciled one by one, and again later if need be. While
 //! nothing changes it sleeps.
 
-use std::time::Duration;
+use std::{fmt::Debug, hash::Hash, time::Duration};
 
 use crate::api::{Api, Change, failure::Failure, resource::Resource};
 
@@ -17,20 +17,23 @@ pub(super) fn key(change: &Change) -> Key {
 
 /// What a loop runs.
 pub(super) trait Controller: Send {
+    /// What is reconciled.
+    type Key: Clone + Debug + Eq + Hash + Send;
+
     /// The kinds whose changes matter.
     fn watches(&self) -> Vec<&'static Resource>;
 
     /// Which objects a change concerns.
-    fn keys(&mut self, api: &Api, change: &Change) -> Vec<Key>;
+    fn keys(&mut self, api: &Api, change: &Change) -> Vec<Self::Key>;
 
     /// Reads, decides, acts. Says when to come again if nothing changes; a failure is tried again with growing delay.
-    fn reconcile(&mut self, api: &Api, key: &Key) -> Result<Option<Duration>, Failure>;
+    fn reconcile(&mut self, api: &Api, key: &Self::Key) -> Result<Option<Duration>, Failure>;
 }
 
 /// Runs a controller for ever.
 pub(super) async fn run(api: Api, mut controller: impl Controller) {
     let mut changes = api.changes(&controller.watches());
-    let mut queue = Queue::default();
+    let mut queue = Queue::new();
     loop {
         // Changes first: what comes together is reconciled once.
         tokio::select! {

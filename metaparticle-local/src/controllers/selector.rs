@@ -13,12 +13,10 @@ pub(super) type Labels = BTreeMap<String, String>;
 
 /// Whether the selector selects an object with these labels. An empty one selects all.
 pub(super) fn matches(selector: &LabelSelector, labels: &Labels) -> bool {
-    let equal = selector.match_labels.iter().flatten();
-    let expressions = selector.match_expressions.iter().flatten();
-    equal
-        .map(|(key, value)| labels.get(key) == Some(value))
-        .all(|it| it)
-        && expressions.map(|it| holds(it, labels)).all(|it| it)
+    let mut equal = selector.match_labels.iter().flatten();
+    let mut expressions = selector.match_expressions.iter().flatten();
+    equal.all(|(key, value)| labels.get(key) == Some(value))
+        && expressions.all(|it| holds(it, labels))
 }
 
 /// Whether it selects by nothing, and so all.

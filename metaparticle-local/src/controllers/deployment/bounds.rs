@@ -73,6 +73,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads well at use")]
     fn bounds(replicas: i32, surge: Value, unavailable: Value) -> (i32, i32) {
         let spec = json!({"replicas": replicas, "selector": {}, "template": {}, "strategy": {
             "type": "RollingUpdate",

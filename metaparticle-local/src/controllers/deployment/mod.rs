@@ -45,6 +45,8 @@ const COMPONENT: &str = "deployment-controller";
 pub(super) struct Deployments;
 
 impl Controller for Deployments {
+    type Key = Key;
+
     fn watches(&self) -> Vec<&'static Resource> {
         vec![&DEPLOYMENT, &REPLICA_SET, &POD]
     }
@@ -175,7 +177,7 @@ fn act(
     }
     for set in &decision.update {
         api.update(&REPLICA_SET, namespace, &set.name, MANAGER, |object| {
-            apply(set, object)
+            apply(set, object);
         })?;
     }
     for (warning, reason, message) in &decision.events {

@@ -76,11 +76,6 @@ impl Set {
         })
     }
 
-    /// Order of age, the oldest first.
-    pub(super) fn age(&self) -> (Timestamp, &str) {
-        (self.created, &self.name)
-    }
-
     /// Order of revisions, the oldest first.
     pub(super) fn revision(&self) -> (i64, Timestamp, &str) {
         (revision(&self.annotations), self.created, &self.name)

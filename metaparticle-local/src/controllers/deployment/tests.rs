@@ -24,6 +24,7 @@ fn template(image: &str) -> Value {
 }
 
 /// A Deployment `web` of image `v2`, with the given fields of its spec and status.
+#[expect(clippy::needless_pass_by_value, reason = "reads well at use")]
 fn deployment(spec: Value, status: Value) -> Value {
     let mut object = json!({
         "metadata": {"name": "web", "namespace": "default", "uid": "d", "generation": 1},

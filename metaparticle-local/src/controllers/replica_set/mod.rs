@@ -4,21 +4,22 @@ mod decide;
 mod rank;
 
 pub(super) use decide::batches;
+pub(super) use rank::order;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use k8s_openapi::api::{apps::v1::ReplicaSet, core::v1::Pod};
-use serde_json::Value;
 
 use crate::api::{
-    Api, Change, EventKind,
+    Api, Change,
     failure::Failure,
     resource::{POD, REPLICA_SET, Resource},
 };
 
 use super::{
-    adoption::{MANAGER, delete, write},
+    adoption::write,
     claims::{claimed, owners},
+    making::{make, unmake},
     object::Object,
     pods::from_template,
     run::{Controller, Key, key},
@@ -33,6 +34,8 @@ const COMPONENT: &str = "replicaset-controller";
 pub(super) struct ReplicaSets;
 
 impl Controller for ReplicaSets {
+    type Key = Key;
+
     fn watches(&self) -> Vec<&'static Resource> {
         vec![&REPLICA_SET, &POD]
     }
@@ -95,63 +98,4 @@ fn create(api: &Api, set: &Object<ReplicaSet>, count: usize) -> Result<(), Failu
         made.into_iter().collect::<Result<Vec<_>, _>>()?;
     }
     Ok(())
-}
-
-/// Makes one pod for `owner` and says so in an event.
-pub(super) fn make(
-    api: &Api,
-    owner: &Value,
-    component: &str,
-    pod: Value,
-) -> Result<Arc<Value>, Failure> {
-    let namespace = owner["metadata"]["namespace"].as_str().unwrap_or_default();
-    let made = api.create(&POD, namespace, pod, MANAGER);
-    match &made {
-        Ok(pod) => {
-            let message = format!(
-                "Created pod: {}",
-                pod["metadata"]["name"].as_str().unwrap_or_default()
-            );
-            api.event(
-                owner,
-                component,
-                EventKind::Normal,
-                "SuccessfulCreate",
-                &message,
-            );
-        }
-        // Nothing can be made any more in a namespace that goes.
-        Err(failure) if failure.message.contains("because it is being terminated") => {}
-        Err(failure) => {
-            let message = format!("Error creating: {}", failure.message);
-            api.event(
-                owner,
-                component,
-                EventKind::Warning,
-                "FailedCreate",
-                &message,
-            );
-        }
-    }
-    made
-}
-
-/// Deletes one pod of `owner` and says so in an event.
-pub(super) fn unmake(api: &Api, owner: &Value, component: &str, name: &str) -> Result<(), Failure> {
-    let namespace = owner["metadata"]["namespace"].as_str().unwrap_or_default();
-    let deleted = delete(api, &POD, namespace, name);
-    let (kind, reason, message) = match &deleted {
-        Ok(()) => (
-            EventKind::Normal,
-            "SuccessfulDelete",
-            format!("Deleted pod: {name}"),
-        ),
-        Err(failure) => (
-            EventKind::Warning,
-            "FailedDelete",
-            format!("Error deleting: {}", failure.message),
-        ),
-    };
-    api.event(owner, component, kind, reason, &message);
-    deleted
 }

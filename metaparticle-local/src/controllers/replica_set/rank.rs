@@ -94,7 +94,7 @@ mod tests {
             let time = time.to_owned();
             move |it: &mut Value| it["status"]["conditions"][0]["lastTransitionTime"] = json!(time)
         };
-        let mut pods = [
+        let mut pods = vec![
             pod("old", |_| ()),
             pod("restarted", |it| {
                 it["status"]["containerStatuses"] = json!([{"name": "main", "image": "", "imageID": "",
@@ -102,18 +102,18 @@ mod tests {
             }),
             pod("ready-lately", since("2026-01-02T03:59:00Z")),
             pod("young", |it| {
-                it["metadata"]["creationTimestamp"] = json!("2026-01-02T03:59:00Z")
+                it["metadata"]["creationTimestamp"] = json!("2026-01-02T03:59:00Z");
             }),
             pod("cheap", |it| {
-                it["metadata"]["annotations"] = json!({COST: "-1"})
+                it["metadata"]["annotations"] = json!({COST: "-1"});
             }),
             pod("unready", |it| {
-                it["status"]["conditions"][0]["status"] = json!("False")
+                it["status"]["conditions"][0]["status"] = json!("False");
             }),
             pod("pending", |it| it["status"]["phase"] = json!("Pending")),
             pod("unassigned", |it| it["spec"]["nodeName"] = Value::Null),
             pod("dear", |it| {
-                it["metadata"]["annotations"] = json!({COST: "1"})
+                it["metadata"]["annotations"] = json!({COST: "1"});
             }),
         ];
         let now = "2026-01-02T04:00:00Z".parse().unwrap();
