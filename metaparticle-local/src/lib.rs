@@ -8,8 +8,8 @@ mod client;
 mod clock;
 mod cluster;
 mod controllers;
-mod node;
-mod proxy;
+pub mod node;
+pub mod proxy;
 mod random;
 mod server;
 

@@ -1,7 +1,226 @@
 //! The node: pods as processes.
+//!
+//! What the kubelet does, it does as the kubelet (order, restarts, probes, status, events); what a container has and a
+//! process has not is said once per pod, in an Event.
+//!
+//! # Addresses
+//! Each pod has its own address of 127.0.0.0/8. Programs bind `0.0.0.0` or `::` as always, and get the pod's address
+//! instead; binds of other addresses, also of 127.0.0.1, stay as they are, so `localhost` is the machine's and not the
+//! pod's. Where that cannot be done (outside Linux, or where seccomp notification is refused) all pods share 127.0.0.1 and
+//! need different ports: see [`Ports`].
+//!
+//! # Files
+//! A container starts in an empty folder of its own, or in its `workingDir`, a folder of this machine. Volumes are folders
+//! in `METAPARTICLE_VOLUMES`; nothing is mounted. See [`environment`] for the variables.
 
 mod address;
 mod backoff;
+mod config;
+mod container;
+pub(crate) mod environment;
+mod ignored;
+mod kubelet;
 mod logs;
 mod pod;
+mod ports;
+mod probe;
 mod process;
+mod program;
+mod quantity;
+mod register;
+mod volumes;
+mod worker;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::Pod;
+use serde::Deserialize as _;
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
+
+use self::{
+    address::Subnet,
+    kubelet::PodLogs,
+    process::Spawner,
+    worker::{Update, Worker},
+};
+pub use self::{
+    config::{Addresses, NodeConfig},
+    ports::Ports,
+    program::Program,
+};
+use crate::api::{Api, Change, resource};
+
+/// A running node. Dropping it kills all pods, before it returns.
+#[derive(Debug)]
+#[must_use]
+pub struct Node {
+    inner: Arc<Inner>,
+    task: JoinHandle<()>,
+}
+
+/// What the pods' workers share.
+#[derive(Debug)]
+struct Inner {
+    api: Api,
+    config: NodeConfig,
+    spawner: Arc<Spawner>,
+    /// None: pods share 127.0.0.1.
+    subnet: Option<Subnet>,
+    capacity: BTreeMap<String, String>,
+    programs: watch::Sender<BTreeMap<String, Program>>,
+    /// How long pods have to end, when the node does.
+    shutdown: watch::Sender<Option<Duration>>,
+    /// By the pods' uids.
+    logs: Mutex<HashMap<String, PodLogs>>,
+    /// What was said already that concerns more than one pod.
+    said: Mutex<Vec<String>>,
+}
+
+/// Starts a node: registers it, and runs the pods that are bound to it.
+///
+/// # Errors
+/// If no process can be started.
+///
+/// # Cancel safety
+/// Cancel safe: what was started ends.
+pub async fn start(api: &Api, config: NodeConfig) -> io::Result<Node> {
+    let spawner = Arc::new(Spawner::new()?);
+    let own = config.addresses == Addresses::OwnIfPossible && spawner.can_rewrite().await;
+    let subnet = if own { Subnet::claim() } else { None };
+    if subnet.is_none() {
+        tracing::info!("pods share 127.0.0.1: this machine does not allow an address for each");
+    }
+    let inner = Arc::new(Inner {
+        api: api.clone(),
+        spawner,
+        subnet,
+        capacity: register::capacity(),
+        programs: watch::Sender::new(config.programs.clone()),
+        shutdown: watch::Sender::default(),
+        logs: Mutex::default(),
+        said: Mutex::default(),
+        config,
+    });
+    register::register(&inner);
+    api.set_kubelet(Arc::new(kubelet::Handle(Arc::downgrade(&inner))));
+    let task = tokio::spawn(run(inner.clone()));
+    Ok(Node { inner, task })
+}
+
+impl Node {
+    /// Adds images, or changes what runs for them from the next start on.
+    pub fn add_programs(&self, programs: impl IntoIterator<Item = (String, Program)>) {
+        let programs = programs.into_iter();
+        self.inner.programs.send_modify(|all| all.extend(programs));
+    }
+
+    /// Whether all pods share one address.
+    #[must_use]
+    pub fn shares_address(&self) -> bool {
+        self.inner.subnet.is_none()
+    }
+
+    /// The node's address: with addresses for each pod, one of the cluster's own.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.inner.host_ip()
+    }
+
+    /// Ends all pods in order, as if they were deleted: what has not ended after `grace` is killed.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what still runs is killed.
+    pub async fn shutdown(mut self, grace: Duration) {
+        self.inner.shutdown.send_replace(Some(grace));
+        let _ = timeout(grace + Duration::from_secs(1), &mut self.task).await;
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.inner.spawner.end();
+    }
+}
+
+impl Inner {
+    fn host_ip(&self) -> IpAddr {
+        let host = self.subnet.as_ref().map(Subnet::host);
+        host.unwrap_or(Ipv4Addr::LOCALHOST).into()
+    }
+
+    fn logs(&self) -> MutexGuard<'_, HashMap<String, PodLogs>> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says something to whoever watches the program, once.
+    fn say_once(&self, what: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if !said.iter().any(|it| it == what) {
+            tracing::warn!("{what}");
+            said.push(what.to_owned());
+        }
+    }
+}
+
+/// Gives each pod of this node a worker, until the node is shut down and the last one has ended.
+async fn run(node: Arc<Inner>) {
+    let mut changes = node.api.changes(&[&resource::POD]);
+    let mut shutdown = node.shutdown.subscribe();
+    let mut workers = JoinSet::new();
+    let mut pods: HashMap<String, watch::Sender<Update>> = HashMap::new();
+    loop {
+        tokio::select! {
+            change = changes.next() => {
+                if let Some((uid, update)) = start_or_update(&node, &mut pods, &change) {
+                    workers.spawn(Worker::new(node.clone(), &uid, update.subscribe()).run());
+                    pods.insert(uid, update);
+                }
+            }
+            Some(_) = workers.join_next(), if !workers.is_empty() => {}
+            _ = shutdown.wait_for(Option::is_some) => break,
+        }
+    }
+    while workers.join_next().await.is_some() {}
+}
+
+/// Tells the worker of a pod of its change; the pod's uid and its first state if it needs a worker.
+fn start_or_update(
+    node: &Inner,
+    pods: &mut HashMap<String, watch::Sender<Update>>,
+    change: &Change,
+) -> Option<(String, watch::Sender<Update>)> {
+    let object = &change.object;
+    let uid = object["metadata"]["uid"].as_str()?;
+    if object["spec"]["nodeName"] != node.config.name.as_str() {
+        return None;
+    }
+    let update = Update {
+        pod: Arc::new(Pod::deserialize(&**object).ok()?),
+        object: object.clone(),
+        gone: change.deleted,
+    };
+    if let Some(known) = pods.get(uid) {
+        known.send_replace(update);
+        if change.deleted {
+            pods.remove(uid);
+        }
+        return None;
+    }
+    let phase = object["status"]["phase"].as_str();
+    let is_over = matches!(phase, Some("Succeeded" | "Failed"));
+    (!change.deleted && !is_over).then(|| (uid.to_owned(), watch::Sender::new(update)))
+}
+
+#[cfg(test)]
+mod tests;

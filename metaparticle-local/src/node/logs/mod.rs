@@ -98,15 +98,6 @@ impl Log {
         self.0.extent.send_modify(|extent| extent.finished = true);
     }
 
-    /// Waits until nothing more comes.
-    ///
-    /// # Cancel safety
-    /// Cancel safe.
-    pub(crate) async fn finished(&self) {
-        let mut extent = self.0.extent.subscribe();
-        let _ = extent.wait_for(|it| it.finished).await;
-    }
-
     /// What stands at `position` or, where that is not kept any more, at the first position after it; and where that
     /// ends. Nothing at the end of the log.
     fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<(usize, u64)> {

@@ -28,8 +28,8 @@ pub(crate) struct Record {
     pub(crate) restarts: i32,
     /// Of its restarts.
     pub(crate) backoff: Backoff,
-    /// Of its image, which is unknown.
-    pub(crate) pulls: Option<Instant>,
+    /// Nobody knows its image.
+    pub(crate) lacks_image: bool,
 }
 
 /// What a container does.
@@ -87,7 +87,7 @@ impl Record {
             last: None,
             restarts: 0,
             backoff: Backoff::default(),
-            pulls: None,
+            lacks_image: false,
         }
     }
 
@@ -117,6 +117,13 @@ impl Record {
         match &mut self.state {
             State::Running(running) => Some(running),
             _ => None,
+        }
+    }
+
+    /// Does not run for now. How it ended is remembered.
+    pub(crate) fn wait(&mut self, waiting: Waiting) {
+        if let State::Ended(ended) = std::mem::replace(&mut self.state, State::Waiting(waiting)) {
+            self.last = Some(ended);
         }
     }
 

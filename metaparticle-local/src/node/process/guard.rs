@@ -75,6 +75,16 @@ impl Guard {
         }
     }
 
+    /// Whether it has ended. After the end of one of its sockets it may take a moment until that can be seen.
+    pub(super) fn has_ended(&self) -> bool {
+        (0..100).any(|_| {
+            raw::has_ended(self.pid) || {
+                raw::pause_millisecond();
+                false
+            }
+        })
+    }
+
     #[cfg(test)]
     pub(super) fn pid(&self) -> pid_t {
         self.pid

@@ -38,7 +38,7 @@ use std::{
         unix::{net::UnixStream as StdStream, process::ExitStatusExt as _},
     },
     process::ExitStatus,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -59,6 +59,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Starts processes. Dropping it ends all of them.
 #[derive(Debug)]
 pub(crate) struct Spawner {
+    /// None: it has ended.
     guard: Mutex<Option<Guard>>,
 }
 
@@ -66,7 +67,8 @@ pub(crate) struct Spawner {
 #[derive(Debug)]
 pub(crate) struct Process {
     pid: i32,
-    reports: OwnedReadHalf,
+    /// Its end.
+    pub(crate) exit: Exit,
     /// For signals.
     pub(crate) handle: Handle,
     /// Standard output.
@@ -74,6 +76,10 @@ pub(crate) struct Process {
     /// Standard error.
     pub(crate) stderr: Option<Receiver>,
 }
+
+/// Tells how a process ended.
+#[derive(Debug)]
+pub(crate) struct Exit(OwnedReadHalf);
 
 /// Sends signals to a process, and keeps it running.
 #[derive(Debug)]
@@ -105,7 +111,7 @@ impl Spawner {
         };
         let started = self.start(&probe, plan::TRY_FILTER, Some(Ipv4Addr::LOCALHOST));
         match started {
-            Ok(mut process) => process.wait().await.success(),
+            Ok(mut process) => process.exit.wait().await.success(),
             Err(_) => false,
         }
     }
@@ -119,29 +125,54 @@ impl Spawner {
         drop((theirs, out, err));
         control.set_read_timeout(Some(PATIENCE))?;
         control.set_write_timeout(Some(PATIENCE))?;
-        control.write_all(&block)?;
-        let pid = started(&control, own)?;
+        let sent = control.write_all(&block);
+        let pid = match sent.and_then(|()| started(&control, own)) {
+            // The guard was killed with our request in its hands.
+            Err(error) if is_end(&error) && self.replace_ended_guard()? => {
+                return self.start(plan, mode, own);
+            }
+            result => result?,
+        };
         control.set_nonblocking(true)?;
         let (reports, signals) = UnixStream::from_std(control)?.into_split();
         Ok(Process {
             pid,
-            reports,
+            exit: Exit(reports),
             handle: Handle(signals),
             stdout: Some(Receiver::from_owned_fd(stdout.into())?),
             stderr: Some(Receiver::from_owned_fd(stderr.into())?),
         })
     }
 
+    /// Whether the guard had ended; then there is another one now.
+    fn replace_ended_guard(&self) -> io::Result<bool> {
+        let mut slot = self.lock();
+        let has_ended = slot.as_ref().is_some_and(Guard::has_ended);
+        if has_ended {
+            *slot = Some(Guard::fork()?);
+        }
+        Ok(has_ended)
+    }
+
+    /// Ends all processes, before it returns; none can be started any more.
+    pub(crate) fn end(&self) {
+        self.lock().take();
+    }
+
     /// Through the guard, or through a new one if it was killed.
     fn start_shim(&self, descriptors: [RawFd; raw::MOST]) -> io::Result<()> {
-        let mut guard = self.guard.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(guard) = &*guard
-            && guard.start_shim(descriptors).is_ok()
-        {
-            return Ok(());
+        let mut slot = self.lock();
+        let Some(guard) = &*slot else {
+            return Err(io::Error::other("the node has ended"));
+        };
+        if guard.start_shim(descriptors).is_err() {
+            slot.insert(Guard::fork()?).start_shim(descriptors)?;
         }
-        *guard = None;
-        guard.insert(Guard::fork()?).start_shim(descriptors)
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Guard>> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,14 +181,16 @@ impl Process {
     pub(crate) fn id(&self) -> i32 {
         self.pid
     }
+}
 
+impl Exit {
     /// Waits until it and all its descendants ended.
     ///
     /// # Cancel safety
     /// Not cancel safe: a report that was half read is lost. Select on a reference to one future.
     pub(crate) async fn wait(&mut self) -> ExitStatus {
         let mut report = [0; shim::MESSAGE];
-        match self.reports.read_exact(&mut report).await {
+        match self.0.read_exact(&mut report).await {
             Ok(_) if report[0] == says::ENDED => ExitStatus::from_raw(number(report)),
             // The shim was killed, and the program with it.
             _ => ExitStatus::from_raw(libc::SIGKILL),
@@ -194,7 +227,7 @@ fn started(control: &StdStream, own: Option<Ipv4Addr>) -> io::Result<i32> {
             listener = Some(descriptor);
         }
         let Ok(got @ 1..) = usize::try_from(got) else {
-            return Err(io::Error::other("the guard cannot start another process"));
+            return Err(io::ErrorKind::UnexpectedEof.into());
         };
         let mut reader = control;
         reader.read_exact(&mut message[got..])?;
@@ -205,6 +238,12 @@ fn started(control: &StdStream, own: Option<Ipv4Addr>) -> io::Result<i32> {
             _ => return Err(io::Error::from_raw_os_error(number(message))),
         }
     }
+}
+
+/// Whether the other side of a socket is gone.
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 fn number([_, rest @ ..]: [u8; shim::MESSAGE]) -> i32 {

@@ -228,3 +228,14 @@ pub(super) fn is_child(pid: pid_t) -> bool {
         libc::waitid(libc::P_PID, id, &raw mut info, options) == 0
     }
 }
+
+/// Whether a child ended. Its status is not taken yet, so that its number stays its own.
+pub(super) fn has_ended(child: pid_t) -> bool {
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: all zeroes is a valid `siginfo_t`, which the call may write to; a positive number fits an `id_t`.
+    unsafe {
+        let mut info: libc::siginfo_t = mem::zeroed();
+        libc::waitid(libc::P_PID, child as libc::id_t, &raw mut info, options) == 0
+            && info.si_pid() == child
+    }
+}

@@ -80,7 +80,7 @@ pub(super) fn run([control, out, err]: [RawFd; raw::MOST]) -> ! {
 /// Passes signals on until the program or the socket ends, then ends the container.
 fn guard_until_end(control: RawFd, program: pid_t) -> ! {
     loop {
-        if has_ended(program) || guard::asked_to_end() {
+        if raw::has_ended(program) || guard::asked_to_end() {
             break;
         }
         reap_orphans(program);
@@ -104,17 +104,6 @@ fn guard_until_end(control: RawFd, program: pid_t) -> ! {
     say(control, says::ENDED, status);
     // SAFETY: ends the process without the exit handlers of the one it was forked from.
     unsafe { libc::_exit(0) }
-}
-
-/// Whether the program ended. Its status is not taken yet, so that its number stays its own.
-fn has_ended(program: pid_t) -> bool {
-    // SAFETY: all zeroes is a valid `siginfo_t`, which the call may write to; a positive number fits an `id_t`.
-    unsafe {
-        let mut info: libc::siginfo_t = mem::zeroed();
-        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-        libc::waitid(libc::P_PID, program as libc::id_t, &raw mut info, options) == 0
-            && info.si_pid() == program
-    }
 }
 
 /// Takes the status of adopted processes that ended; the program's stays.

@@ -107,7 +107,7 @@ async fn output_and_exit_code_are_the_programs() {
     stdout.read_to_string(&mut out).await.unwrap();
     stderr.read_to_string(&mut err).await.unwrap();
     assert_eq!((out.as_str(), err.as_str()), ("out\n/\n", "err\n"));
-    assert_eq!(process.wait().await.code(), Some(7));
+    assert_eq!(process.exit.wait().await.code(), Some(7));
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_signal_reaches_the_program_and_is_reported() {
     let spawner = Spawner::new().unwrap();
     let mut process = spawner.spawn(&shell("exec sleep 1000"), None).unwrap();
     process.handle.signal(15).await;
-    assert_eq!(process.wait().await.signal(), Some(15));
+    assert_eq!(process.exit.wait().await.signal(), Some(15));
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_program_that_ends_takes_its_descendants_along() {
     let spawner = Spawner::new().unwrap();
     let (mut process, pids) = tree(&spawner, "read x < /dev/null; sleep 0.05; exit 3").await;
     assert!(!pids[1..].iter().any(|pid| is_gone(*pid)));
-    assert_eq!(process.wait().await.code(), Some(3));
+    assert_eq!(process.exit.wait().await.code(), Some(3));
     assert!(
         pids.iter().all(|pid| is_gone(*pid)),
         "they end before the report"
@@ -192,7 +192,7 @@ async fn a_killed_shim_takes_the_container_along() {
         .nth(1)
         .unwrap();
     kill(shim.parse().unwrap(), 9);
-    assert_eq!(process.wait().await.signal(), Some(9));
+    assert_eq!(process.exit.wait().await.signal(), Some(9));
     all_gone_within(&pids, Duration::from_secs(2)).await;
 }
 
@@ -202,7 +202,7 @@ async fn a_killed_guard_is_replaced_and_what_runs_goes_on() {
     let (before, pids) = tree(&spawner, "exec sleep 1000").await;
     kill(spawner.guard.lock().unwrap().as_ref().unwrap().pid(), 9);
     let mut after = spawner.spawn(&shell("exit 5"), None).unwrap();
-    assert_eq!(after.wait().await.code(), Some(5));
+    assert_eq!(after.exit.wait().await.code(), Some(5));
     assert!(!is_gone(before.id()));
     drop(before);
     all_gone_within(&pids, Duration::from_secs(2)).await;
@@ -317,5 +317,5 @@ async fn the_second_bind_of_a_port_in_one_pod_is_refused_as_everywhere() {
         .await
         .unwrap();
     assert!(error.contains("AddrInUse"), "{error}");
-    assert!(!second.wait().await.success());
+    assert!(!second.exit.wait().await.success());
 }
