@@ -110,12 +110,13 @@ pub(crate) fn create_in(
     object["apiVersion"] = resource.api_version().into();
     object["kind"] = resource.kind.into();
     kinds::default(resource, &mut object);
-    stamp(api, write, &mut object, time);
-    kinds::prepare_create(resource, &mut object);
-    admission::create(state, write, &mut object)?;
+    // What is filled in from here on has no owner.
     if track {
         apply::track(resource, None, &mut object, write.writer(time));
     }
+    stamp(api, write, &mut object, time);
+    kinds::prepare_create(resource, &mut object);
+    admission::create(state, write, &mut object)?;
     let name = name_of(&object);
     let errors = kinds::validate_create(resource, &object);
     if !errors.is_empty() {
@@ -290,15 +291,17 @@ pub(crate) fn update_in(
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
     kinds::default(resource, &mut new);
     keep_system_fields(old, &mut new);
+    // What is filled in from here on has no owner.
+    if track {
+        apply::track(resource, Some(old), &mut new, write.writer(time));
+    }
     match write.part {
         Part::Status => kinds::prepare_status(resource, old, &mut new),
         Part::Whole | Part::Scale => kinds::prepare_update(resource, old, &mut new),
         Part::Finalize | Part::Binding => {}
     }
     admission::update(state, write, old, &mut new)?;
-    if track {
-        apply::track(resource, Some(old), &mut new, write.writer(time));
-    }
+    apply::settle(old, &mut new);
     let errors = match write.part {
         Part::Status => kinds::validate_status(resource, old, &new),
         Part::Whole | Part::Scale => kinds::validate_update(resource, old, &new),

@@ -4,6 +4,7 @@
 //! themselves and [`typed`] for their result, and have words of their own for what is wrong.
 
 mod document;
+mod empty;
 mod json;
 mod quantity;
 mod scalar;
@@ -16,6 +17,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 pub use self::document::Document;
+pub(in crate::api) use self::words::printed;
 use super::{failure::Failure, resource::Resource, schema, schema::Type};
 
 /// What to do with fields that the type does not have.
@@ -149,6 +151,17 @@ pub fn typed_unstructured(
     let (mut object, problems) = typed::decode_unstructured(schema::of(resource), document)?;
     name_kind(resource, &mut object);
     Ok((object, problems))
+}
+
+/// What Go makes of an object that has no field: `spec` and what else is always written.
+#[must_use]
+pub fn empty(resource: &'static Resource) -> Value {
+    empty::empty_object(schema::of(resource))
+}
+
+/// What storage makes of an object: empty lists that are always written are `null`.
+pub fn forget_empty_lists(resource: &'static Resource, object: &mut Value) {
+    empty::forget_empty_lists(schema::of(resource), object);
 }
 
 /// The form in which the real server stores a quantity: `1000m` is `1`.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::api::resource::{CONFIG_MAP, EVENT};
+use crate::api::resource::{CONFIG_MAP, ENDPOINT_SLICE, EVENT};
 
 fn post(body: &str, validation: FieldValidation) -> Result<Decoded, String> {
     object(&CONFIG_MAP, body.as_bytes(), "application/json", validation)
@@ -120,6 +120,20 @@ fn times_that_go_writes_as_null_are_null() {
             .unwrap()
             .contains_key("firstTimestamp")
     );
+}
+
+#[test]
+fn empty_list_that_is_always_written_is_there_until_it_is_stored() {
+    let sent = json!({"addressType": "IPv4", "endpoints": []});
+    let mut slice = decode(&ENDPOINT_SLICE, sent, FieldValidation::Strict)
+        .unwrap()
+        .object;
+    assert_eq!(
+        (&slice["endpoints"], &slice["ports"]),
+        (&json!([]), &json!(null))
+    );
+    forget_empty_lists(&ENDPOINT_SLICE, &mut slice);
+    assert_eq!(slice["endpoints"], json!(null));
 }
 
 #[test]

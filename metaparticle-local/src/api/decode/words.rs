@@ -1,4 +1,6 @@
-//! What the real server says when it cannot turn a value in memory into a field.
+//! What the real server says when it cannot turn a value in memory into a field, and how Go prints such a value.
+
+use serde_json::Value;
 
 use super::document::Document;
 use crate::api::schema::Shape;
@@ -23,5 +25,38 @@ pub(super) fn unconvertible(found: &Document, shape: &Shape, go: &str) -> String
             format!("cannot convert {kind} to {go}")
         }
         _ => format!("unrecognized type: {}", shape.go_name()),
+    }
+}
+
+/// As Go's `%v`: `map[a:1 b:[x y]]`.
+pub(in crate::api) fn printed(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(printed).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            let fields: Vec<_> = fields
+                .map(|(name, it)| format!("{name}:{}", printed(it)))
+                .collect();
+            format!("map[{}]", fields.join(" "))
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_printed_as_go_prints_them() {
+        let value = json!({"b": [1, "x", null, true], "a": {"c": 1.5}});
+        assert_eq!(printed(&value), "map[a:map[c:1.5] b:[1 x <nil> true]]");
     }
 }

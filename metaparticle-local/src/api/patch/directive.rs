@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+pub(super) use crate::api::decode::printed;
 use crate::api::failure::Failure;
 
 pub(super) const PATCH: &str = "$patch";
@@ -56,38 +57,5 @@ pub(super) fn go_type(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "[]interface {}",
         Value::Object(_) => "map[string]interface {}",
-    }
-}
-
-/// As Go's `%v`: `map[a:1 b:[x y]]`.
-pub(super) fn printed(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items: Vec<_> = items.iter().map(printed).collect();
-            format!("[{}]", items.join(" "))
-        }
-        Value::Object(fields) => {
-            let fields = fields.iter();
-            let fields: Vec<_> = fields
-                .map(|(name, it)| format!("{name}:{}", printed(it)))
-                .collect();
-            format!("map[{}]", fields.join(" "))
-        }
-        other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn values_are_printed_as_go_prints_them() {
-        let value = json!({"b": [1, "x", null, true], "a": {"c": 1.5}});
-        assert_eq!(printed(&value), "map[a:map[c:1.5] b:[1 x <nil> true]]");
     }
 }

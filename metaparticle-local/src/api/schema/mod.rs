@@ -21,9 +21,20 @@ static TABLE: LazyLock<Table> =
 /// When the table lacks the kind; a test holds it to all of [`super::resource::ALL`].
 #[must_use]
 pub fn of(resource: &Resource) -> &'static Type {
-    TABLE
-        .kind(resource)
-        .expect("the table has every served kind")
+    match shape(resource) {
+        Shape::Struct(of, _) => of,
+        other => unreachable!("a kind is a struct, not {other:?}"),
+    }
+}
+
+/// The type of a kind, as the shape of a value.
+///
+/// # Panics
+/// As [`of`].
+#[must_use]
+pub fn shape(resource: &Resource) -> &'static Shape {
+    let shape = TABLE.kind(resource);
+    shape.expect("the table has every served kind")
 }
 
 /// A type by its name in the table, such as `meta.v1.DeleteOptions`.

@@ -10,7 +10,7 @@ use crate::api::resource::Resource;
 /// The types that are in the table, by name; those of kinds also by kind.
 #[derive(Debug)]
 pub(super) struct Table {
-    kinds: HashMap<String, &'static Type>,
+    kinds: HashMap<String, Shape>,
     types: HashMap<&'static str, &'static Type>,
 }
 
@@ -45,16 +45,17 @@ impl Table {
         for name in sections.keys() {
             build(name, &sections, &mut types);
         }
-        let kinds = kinds.into_iter().map(|(kind, of)| (kind, types[of]));
+        let kinds = kinds.into_iter();
+        let kinds = kinds.map(|(kind, of)| (kind, Shape::Struct(types[of], false)));
         Self {
             kinds: kinds.collect(),
             types,
         }
     }
 
-    pub(super) fn kind(&self, resource: &Resource) -> Option<&'static Type> {
+    pub(super) fn kind(&self, resource: &Resource) -> Option<&Shape> {
         let key = format!("{} {}", resource.api_version(), resource.kind);
-        self.kinds.get(&key).copied()
+        self.kinds.get(&key)
     }
 
     pub(super) fn of_name(&self, name: &str) -> Option<&'static Type> {

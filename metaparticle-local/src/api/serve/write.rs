@@ -146,25 +146,31 @@ impl Call<'_> {
     }
 
     fn apply(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {
-        let Decoded {
-            mut object,
-            warnings,
-        } = self.object("application/apply-patch+yaml")?;
-        self.check_namespace(&object)?;
-        let given = write::name_of(&object);
+        let (config, warnings) = apply::read(self.request.body(), self.validation())?;
+        self.check_namespace(&config)?;
+        let given = write::name_of(&config);
         if !given.is_empty() && given != name {
             let message = format!(
                 "the name of the object ({given}) does not match the name on the URL ({name})"
             );
             return Err(Failure::bad_request(message));
         }
-        object["metadata"]["name"] = name.into();
         let force = self.query.flag("force")?;
         let write = self.writing(part)?;
-        let (object, created): (Arc<Object>, bool) =
-            write::apply(self.api, &write, name, |current, writer| {
-                apply::apply(self.target.resource, current, &object, writer, force)
-            })?;
+        let (object, created): (Arc<Object>, bool) = write::apply(
+            self.api,
+            &write,
+            name,
+            |current, writer| {
+                let applied = apply::apply(self.target.resource, current, &config, writer, force)?;
+                if write::name_of(&applied).is_empty() {
+                    return Err(Failure::bad_request(format!(
+                        "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+                    )));
+                }
+                Ok(applied)
+            },
+        )?;
         Ok(self.written(if created { 201 } else { 200 }, &object, &warnings))
     }
 }
