@@ -94,6 +94,11 @@ impl Api {
         let _ = self.kubelet.set(kubelet);
     }
 
+    /// Who answers for logs and connections to pods, if there is a node.
+    pub(crate) fn kubelet(&self) -> Option<Arc<dyn Kubelet>> {
+        self.kubelet.get().cloned()
+    }
+
     /// One object.
     #[must_use]
     pub fn get(
