@@ -209,7 +209,8 @@ async fn ports_are_forwarded_both_ways_and_side_by_side() {
         let sent: Vec<u8> = (0..1_000_000u32).map(|it| it.to_le_bytes()[0]).collect();
         let mut heard = vec![0; sent.len()];
         let (mut reader, mut writer) = tokio::io::split(&mut stream);
-        let (written, read) = tokio::join!(writer.write_all(&sent), reader.read_exact(&mut heard));
+        let both = async { tokio::join!(writer.write_all(&sent), reader.read_exact(&mut heard)) };
+        let (written, read) = timeout(Duration::from_secs(20), both).await.unwrap();
         written.unwrap();
         read.unwrap();
         assert!(heard == sent, "port {port}");
