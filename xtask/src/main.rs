@@ -6,6 +6,7 @@ mod command;
 mod debian;
 mod e2e;
 mod file;
+mod fuzz;
 mod go;
 mod peers;
 mod schema;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let done: Result<(), Box<dyn Error>> = match Arguments::parse().task {
         Task::Cluster { action } => cluster::run(&action).map_err(Into::into),
         Task::Peers { action } => peers::run(&action).map_err(Into::into),
+        Task::Fuzz { seconds, seed } => fuzz::run(seconds, seed).map_err(Into::into),
         Task::Schema => schema::run().map_err(Into::into),
         Task::E2e { arguments } => e2e::run(&arguments).map_err(Into::into),
     };
@@ -53,6 +55,15 @@ enum Task {
     },
     /// The types of the embedded cluster's kinds, read anew from the cluster of `cluster up`
     Schema,
+    /// Strange bodies for the embedded API, for a while
+    Fuzz {
+        /// How long
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Where the random numbers begin
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// The suite on a real cluster: the one of `cluster up`, or `METAPARTICLE_TEST_KUBECONFIG`
     E2e {
         /// What the test runner gets, such as the name of a test

@@ -14,6 +14,8 @@ mod set;
 mod validate;
 mod walk;
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
 use self::{
@@ -177,7 +179,7 @@ fn update(
     let ignored = reset_fields(resource, writer.subresource);
     let found = compare::compare(schema::shape(resource), old, new).without(&ignored);
     take(&mut managers, &found, None);
-    let own = found.modified.union(found.added).difference(&stripped());
+    let own = found.modified.union(found.added).difference(&STRIPPED);
     if !own.is_empty() {
         let who = Identity::new(writer.manager, false, &api_version, subresource);
         let before = managers.get(&who).map(|entry| entry.fields.clone());
@@ -268,7 +270,7 @@ impl Applier<'_> {
         }
         take(&mut managers, &found, Some(&who));
         if let Some(own) = managers.iter_mut().find(|entry| entry.who == who) {
-            own.fields = own.fields.difference(&stripped());
+            own.fields = own.fields.difference(&STRIPPED);
             if !walk::equal(live, &merged) {
                 own.time = Some(self.writer.time.to_owned());
             }
@@ -346,12 +348,8 @@ fn reset_fields(resource: &Resource, subresource: Option<&str>) -> Set {
 }
 
 /// What nobody owns.
-fn stripped() -> Set {
-    let mut stripped = Set::default();
-    for name in ["apiVersion", "kind", "metadata"] {
-        stripped.insert(&[set::field(name)]);
-    }
-    for name in [
+static STRIPPED: LazyLock<Set> = LazyLock::new(|| {
+    const OF_METADATA: [&str; 9] = [
         "name",
         "namespace",
         "creationTimestamp",
@@ -361,11 +359,16 @@ fn stripped() -> Set {
         "generation",
         "managedFields",
         "resourceVersion",
-    ] {
+    ];
+    let mut stripped = Set::default();
+    for name in ["apiVersion", "kind", "metadata"] {
+        stripped.insert(&[set::field(name)]);
+    }
+    for name in OF_METADATA {
         stripped.insert(&[set::field("metadata"), set::field(name)]);
     }
     stripped
-}
+});
 
 fn same_but_times(old: &Value, new: &Value) -> bool {
     same_but("metadata", old, new, |old, new| {
@@ -421,5 +424,7 @@ fn unexpected(message: impl Into<String>) -> Failure {
     Failure::new(500, "", message)
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

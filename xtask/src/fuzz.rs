@@ -1,0 +1,42 @@
+//! `cargo xtask fuzz`: bodies that nobody would send, for as long as one likes.
+
+use std::{env, io, process::Command, process::ExitStatus};
+
+/// Why it did not run to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Error {
+    /// cargo could not be started.
+    #[error("cannot start cargo")]
+    Start(#[source] io::Error),
+    /// Something was found; it was said how to repeat it.
+    #[error("the fuzzer found something: {0}")]
+    Found(ExitStatus),
+}
+
+/// Runs the fuzzer of patches and apply for `seconds`, from `seed`.
+///
+/// # Errors
+/// When it finds something.
+pub(crate) fn run(seconds: u64, seed: u64) -> Result<(), Error> {
+    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args([
+            "test",
+            "--release",
+            "--package",
+            "metaparticle-local",
+            "--test",
+            "fuzz_patch",
+            "--",
+            "--nocapture",
+        ])
+        .env("METAPARTICLE_FUZZ_SECONDS", seconds.to_string())
+        .env("METAPARTICLE_FUZZ_SEED", seed.to_string())
+        .status()
+        .map_err(Error::Start)?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Error::Found(status))
+    }
+}
