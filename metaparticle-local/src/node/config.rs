@@ -14,7 +14,7 @@ pub struct NodeConfig {
     pub name: String,
     /// What runs for which image. Default: nothing.
     pub programs: BTreeMap<String, Program>,
-    /// Environment of all pods, besides what [`super::environment`] lists. Default: nothing.
+    /// Environment of all pods, besides what [`node`](super) lists. Default: nothing.
     pub env: BTreeMap<String, String>,
     /// `KUBECONFIG` of all pods. Default: none.
     pub kubeconfig: Option<PathBuf>,

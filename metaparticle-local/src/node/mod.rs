@@ -11,7 +11,25 @@
 //!
 //! # Files
 //! A container starts in an empty folder of its own, or in its `workingDir`, a folder of this machine. Volumes are folders
-//! in `METAPARTICLE_VOLUMES`; nothing is mounted. See [`environment`] for the variables.
+//! in `METAPARTICLE_VOLUMES`; nothing is mounted.
+//!
+//! # Environment
+//! Later ones override earlier ones:
+//! 1. of this process: `PATH`, `HOME`, `USER`, `LANG`, `LC_ALL`, `TZ`, `TMPDIR`, `RUST_LOG`, `RUST_BACKTRACE`, and what
+//!    [`NodeConfig::env`] adds; nothing else of it is seen by pods;
+//! 2. of the node: `HOSTNAME`, `KUBECONFIG`, `METAPARTICLE_LISTEN_ADDRESS` (the pod's own address),
+//!    `METAPARTICLE_VOLUMES` (the folder that has each volume by its name) and, where pods share one address,
+//!    `METAPARTICLE_PORT_<n>` for each `containerPort` n: the port to listen on instead;
+//! 3. of the Services in the pod's namespace: `<NAME>_SERVICE_HOST`, `<NAME>_SERVICE_PORT`, `<NAME>_SERVICE_PORT_<PORT>`,
+//!    unless `enableServiceLinks: false`;
+//! 4. of the [`Program`]; 5. `envFrom`; 6. `env`.
+//!
+//! # Probes
+//! Until a startup or readiness probe succeeds for the first time it is tried after 50, 100, 200, … milliseconds, up to
+//! its period; a failure counts once a period.
+//!
+//! # Processes
+//! All processes of a pod end with its container, its node and this process, even if that is killed.
 
 mod address;
 mod backoff;

@@ -1,14 +1,4 @@
-//! The environment of a container. Pure.
-//!
-//! Later ones override earlier ones:
-//! 1. of this process: `PATH`, `HOME`, `USER`, `LANG`, `LC_ALL`, `TZ`, `TMPDIR`, `RUST_LOG`, `RUST_BACKTRACE`, and what
-//!    [`NodeConfig::env`](super::NodeConfig::env) adds; nothing else of it is seen by pods;
-//! 2. of the node: `HOSTNAME`, `KUBECONFIG`, `METAPARTICLE_LISTEN_ADDRESS` (the pod's own address),
-//!    `METAPARTICLE_VOLUMES` (the folder that has each volume by its name) and, where pods share one address,
-//!    `METAPARTICLE_PORT_<n>` for each `containerPort` n: the port to listen on instead;
-//! 3. of the Services in the pod's namespace: `<NAME>_SERVICE_HOST`, `<NAME>_SERVICE_PORT`, `<NAME>_SERVICE_PORT_<PORT>`,
-//!    unless `enableServiceLinks: false`;
-//! 4. of the program; 5. `envFrom`; 6. `env`.
+//! The environment of a container, as [`node`](super) documents it. Pure.
 
 mod field;
 

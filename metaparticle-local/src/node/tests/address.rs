@@ -8,13 +8,13 @@ use tokio::io::AsyncReadExt as _;
 use super::*;
 
 /// A port that is free on all addresses.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let free = TcpListener::bind("0.0.0.0:0").unwrap();
     free.local_addr().unwrap().port()
 }
 
 /// A container that runs a function of this file.
-fn server(function: &str, port: u16) -> Value {
+pub(super) fn server(function: &str, port: u16) -> Value {
     let name = format!("{}::{function}", module_path!().split_once("::").unwrap().1);
     json!({"containers": [{
         "name": "main", "image": "myself", "args": ["--exact", name, "--ignored", "--nocapture"],

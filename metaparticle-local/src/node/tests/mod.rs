@@ -3,6 +3,7 @@
 mod address;
 mod logs;
 mod probes;
+mod whole;
 
 use std::{env, fs, path::PathBuf};
 
