@@ -11,7 +11,7 @@ use std::{
     path::PathBuf,
 };
 
-use metaparticle_local::api::{failure::Failure, kinds, resource::Resource};
+use metaparticle_local::api::{failure::Failure, kinds, resource::Resource, table};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -30,6 +30,9 @@ struct Cases {
     /// What to change in its status.
     #[serde(default)]
     status: BTreeMap<String, Changes>,
+    /// What to change in it and its status before it is printed.
+    #[serde(default)]
+    table: BTreeMap<String, Changes>,
 }
 
 type Changes = BTreeMap<String, Value>;
@@ -100,14 +103,38 @@ fn ours(cases: &Cases) -> Answers {
             );
         }
     }
+    for (name, changes) in &cases.table {
+        let old = create(cases.base.clone()).unwrap();
+        let object = changed(&old, changes);
+        let resource = resource(&object);
+        let cells = table::cells(resource, &object, jiff::Timestamp::UNIX_EPOCH);
+        let table =
+            json!({"columnDefinitions": table::columns(resource), "rows": [{"cells": cells}]});
+        answers.insert(format!("table: {name}"), printed(&table));
+    }
     answers
+}
+
+/// Columns, without their descriptions, and cells, without ages.
+fn printed(table: &Value) -> Value {
+    let columns = table["columnDefinitions"].as_array().unwrap();
+    let cells = table["rows"][0]["cells"].as_array().unwrap();
+    assert_eq!(columns.len(), cells.len(), "{table}");
+    let pairs = columns.iter().zip(cells).map(|(column, cell)| {
+        let text = |field: &str| column[field].as_str().unwrap_or_default();
+        let age = ["Age", "Created At", "Last Seen", "First Seen"].contains(&text("name"));
+        let cell = if age { &Value::Null } else { cell };
+        let kind = format!("{} {}", text("type"), text("format"));
+        json!([text("name"), kind.trim(), column["priority"], cell])
+    });
+    pairs.collect()
 }
 
 fn create(mut object: Value) -> Result<Value, Failure> {
     let resource = resource(&object);
     let meta = &mut object["metadata"];
     if resource.namespaced {
-        meta["namespace"] = "kinds".into();
+        meta["namespace"] = "metaparticle-kinds".into();
     }
     meta["uid"] = "UID".into();
     meta["creationTimestamp"] = "2026-01-01T00:00:00Z".into();

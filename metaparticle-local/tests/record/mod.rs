@@ -1,12 +1,14 @@
 //! Asks a real API server.
 
+#![expect(clippy::unwrap_used, reason = "part of a test")]
+
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::{Value, json};
 
-use super::{Answers, Cases, changed, neutral, resource, without_status};
+use super::{Answers, Cases, changed, neutral, printed, resource, without_status};
 use metaparticle_local::api::failure::Failure;
 
 const NAMESPACE: &str = "metaparticle-kinds";
@@ -42,7 +44,16 @@ impl Server {
                 .await;
             answers.insert(format!("create: {name}"), tidy(answer));
         }
-        if cases.update.is_empty() && cases.status.is_empty() {
+        let printed_new = !resource(&cases.base).status || cases.base["kind"] == "Node";
+        for (name, changes) in cases.table.iter().filter(|_| printed_new) {
+            let object = changed(&cases.base, changes);
+            let table = self
+                .print("POST", &format!("{all}?dryRun=All"), &object)
+                .await;
+            answers.insert(format!("table: {name}"), table.unwrap());
+        }
+        let printed_old = !printed_new && !cases.table.is_empty();
+        if cases.update.is_empty() && cases.status.is_empty() && !printed_old {
             return answers;
         }
         let options = json!({"gracePeriodSeconds": 0, "propagationPolicy": "Background"});
@@ -70,15 +81,46 @@ impl Server {
                 );
             }
         }
+        for (name, changes) in cases.table.iter().filter(|_| printed_old) {
+            let path = format!("{one}/status?dryRun=All");
+            let table = loop {
+                let old = self.send("GET", &one, &Value::Null).await.unwrap();
+                let printed = self.print("PUT", &path, &changed(&old, changes)).await;
+                // A controller may have been faster.
+                if let Ok(table) = printed {
+                    break table;
+                }
+            };
+            answers.insert(format!("table: {name}"), table);
+        }
         let _ = self.send("DELETE", &one, &options).await;
         answers
     }
 
+    async fn print(&self, method: &str, path: &str, body: &Value) -> Result<Value, Failure> {
+        let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+        let table = self.send_for(table, method, path, body).await;
+        // What is not valid will not become so.
+        assert!(!table.as_ref().is_err_and(|it| it.code == 422), "{table:?}");
+        Ok(printed(&without_uids(&table?.to_string())))
+    }
+
     async fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send_for("application/json", method, path, body).await
+    }
+
+    async fn send_for(
+        &self,
+        accept: &str,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, Failure> {
         let request = http::Request::builder()
             .method(method)
             .uri(path)
             .header("content-type", "application/json")
+            .header("accept", accept)
             .body(serde_json::to_vec(body).unwrap())
             .unwrap();
         self.0.request(request).await.map_err(|error| match error {
@@ -114,9 +156,13 @@ fn path(object: &Value) -> String {
     format!("{root}/{version}{scope}/{}", resource.plural)
 }
 
-/// With our placeholder for uids, which are in selectors and messages too.
 fn tidy(answer: Result<Value, Failure>) -> Value {
-    let mut text = neutral(answer).to_string();
+    without_uids(&neutral(answer).to_string())
+}
+
+/// With our placeholder for uids, which are in selectors and messages too.
+fn without_uids(text: &str) -> Value {
+    let mut text = text.to_owned();
     let mut at = 0;
     while at + 36 <= text.len() {
         let is_uid = text.is_char_boundary(at)
