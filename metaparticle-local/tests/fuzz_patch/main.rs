@@ -15,7 +15,7 @@ use metaparticle_local::api::{
     decode::{self, FieldValidation},
     failure::Failure,
     kinds, patch,
-    resource::Resource,
+    resource::{self, Resource},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -52,6 +52,69 @@ fn whatever_is_sent_is_refused_or_makes_an_object() {
         seconds == 0 || (counts.made > 0 && counts.refused > 0),
         "{counts:?}"
     );
+}
+
+#[test]
+fn nesting_of_any_depth_does_no_harm() {
+    let mut random = Random::new(1);
+    let resource = &resource::CONTROLLER_REVISION;
+    let good = bodies::configuration(resource, &mut random);
+    let good = decode::decode(resource, good, FieldValidation::Warn).expect("it is good");
+    for depth in mutate::DEPTHS {
+        for nesting in mutate::NESTINGS {
+            for closed in [true, false] {
+                let body = mutate::nested(depth, nesting, closed);
+                write_in_every_way(resource, &good.object, &body);
+            }
+        }
+    }
+}
+
+fn write_in_every_way(resource: &'static Resource, current: &Value, body: &[u8]) {
+    let validation = FieldValidation::Warn;
+    let writer = Writer {
+        manager: "a",
+        subresource: None,
+        time: "2026-01-01T00:00:00Z",
+    };
+    for media in ["application/json", "application/yaml"] {
+        if let Ok(mut decoded) = decode::object(resource, body, media, validation) {
+            apply::track(resource, None, &mut decoded.object, writer);
+            check(resource, &decoded.object);
+        }
+    }
+    for kind in [
+        patch::Kind::Json,
+        patch::Kind::Merge,
+        patch::Kind::Strategic,
+    ] {
+        let patched = patched(resource, current, kind, body, validation);
+        if let Ok(mut patched) = patched {
+            apply::track(resource, Some(current), &mut patched, writer);
+            check(resource, &patched);
+        }
+    }
+    let config = apply::read(body, validation);
+    let applied = config.and_then(|(it, _)| apply::apply(resource, None, &it, writer, true));
+    if let Ok(applied) = applied {
+        check(resource, &applied);
+    }
+}
+
+fn patched(
+    resource: &'static Resource,
+    current: &Value,
+    kind: patch::Kind,
+    body: &[u8],
+    validation: FieldValidation,
+) -> Result<Value, Failure> {
+    let sent = patch::read(kind, body)?;
+    let patched = match kind {
+        patch::Kind::Json => patch::json(current, &sent.value)?,
+        patch::Kind::Merge => patch::merge(current, &sent.value),
+        patch::Kind::Strategic => patch::strategic(resource, current, &sent.value)?,
+    };
+    Ok(patch::finish(resource, kind, &sent, patched, validation)?.object)
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -129,14 +192,8 @@ fn write(
         }
         (1.., Some(current)) => {
             let sent = mutate::body(bodies::patch(kind, resource, random), random);
-            let sent = patch::read(kind, &sent)?;
-            let patched = match kind {
-                patch::Kind::Json => patch::json(current, &sent.value)?,
-                patch::Kind::Merge => patch::merge(current, &sent.value),
-                patch::Kind::Strategic => patch::strategic(resource, current, &sent.value)?,
-            };
-            let decoded = patch::finish(resource, kind, &sent, patched, validation)?;
-            (decoded.object, Some(current))
+            let patched = patched(resource, current, kind, &sent, validation)?;
+            (patched, Some(current))
         }
         _ => {
             let body = mutate::body(bodies::configuration(resource, random), random);

@@ -59,7 +59,8 @@ pub(super) fn body(mut value: Value, random: &mut Random) -> Vec<u8> {
         structure(&mut value, random, 12);
     }
     if random.below(40) == 0 {
-        return deep(random);
+        let closed = random.below(4) != 0;
+        return nested(random.pick(&DEPTHS), random.pick(&NESTINGS), closed);
     }
     let mut body = value.to_string().into_bytes();
     if random.below(4) == 0 {
@@ -167,43 +168,46 @@ fn bytes(body: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-/// Nesting, closed or not, as JSON or YAML.
-fn deep(random: &mut Random) -> Vec<u8> {
-    let depth = random.pick(&[100, 127, 128, 129, 200, 1_000, 9_990, 10_001, 100_000]);
-    let (open, close, prefix, suffix) = random.pick(&[
-        ("[", "]", "", ""),
-        ("{\"a\":", "}", "", "1"),
-        (
-            "{\"a\":",
-            "}",
-            "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"x\":",
-            "1",
-        ),
-        (
-            "[",
-            "]",
-            "{\"apiVersion\":\"apps/v1\",\"kind\":\"ControllerRevision\",\"data\":",
-            "",
-        ),
-        ("{\"data\":", "}", "", "{}"),
-        ("- ", "", "", "x"),
-        ("? ", "", "", "x"),
-        (
-            "{\"f:a\":",
-            "}",
-            "{\"metadata\":{\"managedFields\":[{\"fieldsV1\":",
-            "{}",
-        ),
-    ]);
-    let mut body = prefix.to_owned() + &open.repeat(depth) + suffix;
-    if random.below(4) != 0 {
-        body += &close.repeat(depth);
-        let opened = prefix.matches('{').count() + prefix.matches('[').count();
-        body += if prefix.contains('[') && opened == 4 {
-            "}]}}"
-        } else {
-            &"}"[..opened.min(1)]
-        };
+/// How deep values are nested.
+pub(super) const DEPTHS: [usize; 8] = [100, 127, 129, 200, 1_000, 9_980, 10_001, 20_000];
+
+/// What is repeated and what closes it, what comes before and behind, and what is in the middle.
+pub(super) const NESTINGS: [[&str; 5]; 9] = [
+    ["[", "]", "", "", ""],
+    ["{\"a\":", "}", "", "", "1"],
+    ["{\"data\":", "}", "", "", "{}"],
+    ["[", "]", "{\"x\":", "}", ""],
+    [
+        "{\"a\":",
+        "}",
+        "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"x\":",
+        "}",
+        "1",
+    ],
+    [
+        "[",
+        "]",
+        "{\"apiVersion\":\"apps/v1\",\"kind\":\"ControllerRevision\",\"data\":",
+        "}",
+        "",
+    ],
+    [
+        "{\"f:a\":",
+        "}",
+        "{\"metadata\":{\"managedFields\":[{\"fieldsV1\":",
+        "}]}}",
+        "{}",
+    ],
+    ["- ", "", "", "", "x"],
+    ["? ", "", "", "", "x"],
+];
+
+/// A deeply nested body; `closed` is whether it is complete.
+pub(super) fn nested(depth: usize, nesting: [&str; 5], closed: bool) -> Vec<u8> {
+    let [open, close, before, behind, middle] = nesting;
+    let mut body = format!("{before}{}{middle}", open.repeat(depth));
+    if closed {
+        body += &format!("{}{behind}", close.repeat(depth));
     }
     body.into_bytes()
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{compare, fields, merge, *};
+use super::{compare, merge, *};
 use crate::api::resource::DEPLOYMENT;
 
 fn writer(manager: &str) -> Writer<'_> {
@@ -37,13 +37,13 @@ fn configurations() -> impl Strategy<Value = Value> {
         prop::option::of(ports),
     );
     let containers = prop::collection::btree_map("[abc]", container, 1..3);
-    let parts = (
+    let all = (
         prop::option::of(map),
         prop::option::of(names()),
         prop::option::of(0..3_i32),
         prop::option::of(containers.prop_shuffled()),
     );
-    parts.prop_map(|(labels, finalizers, replicas, containers)| {
+    all.prop_map(|(labels, finalizers, replicas, containers)| {
         let mut object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}, "spec": {}});
         if let Some(labels) = labels {
             object["metadata"]["labels"] = json!(labels);
