@@ -207,7 +207,8 @@ pub(super) fn nested(depth: usize, nesting: [&str; 5], closed: bool) -> Vec<u8> 
     let [open, close, before, behind, middle] = nesting;
     let mut body = format!("{before}{}{middle}", open.repeat(depth));
     if closed {
-        body += &format!("{}{behind}", close.repeat(depth));
+        body += &close.repeat(depth);
+        body += behind;
     }
     body.into_bytes()
 }

@@ -233,13 +233,20 @@ fn last_time(object: &Value) -> String {
     times.max().unwrap_or_default().to_owned()
 }
 
+/// What is not the kind's own, and not a controller's.
 fn data(object: &Value) -> Value {
     let metadata = &object["metadata"];
-    json!([
-        object["data"],
-        metadata["finalizers"],
-        metadata["annotations"]
-    ])
+    let mut annotations = metadata["annotations"].clone();
+    if let Some(annotations) = annotations.as_object_mut() {
+        annotations.remove("deployment.kubernetes.io/revision");
+    }
+    if annotations
+        .as_object()
+        .is_some_and(serde_json::Map::is_empty)
+    {
+        annotations = Value::Null;
+    }
+    json!([object["data"], metadata["finalizers"], annotations])
 }
 
 fn causes_of(failure: &Failure) -> BTreeMap<String, String> {
