@@ -2,10 +2,20 @@
 
 use serde_json::Value;
 
-use super::Rules;
+use super::{Rules, edit};
 use crate::api::failure::FieldError;
 
 pub(super) const RULES: Rules = Rules {
+    default: |event| {
+        for time in ["firstTimestamp", "lastTimestamp", "eventTime"] {
+            edit::absent(event, time, Value::Null);
+        }
+        for reporter in ["reportingComponent", "reportingInstance"] {
+            edit::absent(event, reporter, "");
+        }
+        edit::slot(event, "involvedObject");
+        edit::slot(event, "source");
+    },
     validate_new: validate,
     ..Rules::PLAIN
 };
