@@ -35,9 +35,4 @@ impl Clock {
     pub(crate) fn seconds(&self) -> String {
         self.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
-
-    /// Now, as Kubernetes writes `MicroTime`: `2026-01-02T03:04:05.678901Z`.
-    pub(crate) fn micros(&self) -> String {
-        self.now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
-    }
 }

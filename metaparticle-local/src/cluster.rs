@@ -1,5 +1,14 @@
 //! [`Cluster`]: an embedded cluster that runs until it is dropped.
 
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
 use kube::Client;
 use tokio::task::JoinSet;
 
@@ -9,6 +18,9 @@ use crate::{
         fault::{Asked, Faults},
     },
     client, controllers,
+    node::{self, Node, NodeConfig, Ports, Program},
+    proxy::{self, Listening, Proxy, ProxyConfig},
+    server::{Caller, Server},
 };
 
 /// How to start a [`Cluster`].
@@ -17,6 +29,28 @@ use crate::{
 pub struct Builder {
     seed: Option<u64>,
     without_controllers: bool,
+    programs: BTreeMap<String, Program>,
+    kubeconfig: Option<PathBuf>,
+}
+
+/// A cluster that cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It cannot listen on loopback, or make its certificate.
+    #[error("cannot serve the API on loopback")]
+    Serve(#[source] io::Error),
+    /// The kubeconfig cannot be written.
+    #[error("cannot write the kubeconfig {path}")]
+    Kubeconfig {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// No process can be started.
+    #[error("cannot start the node")]
+    Node(#[source] io::Error),
 }
 
 impl Builder {
@@ -38,33 +72,98 @@ impl Builder {
         }
     }
 
+    /// Runs this program for pods that name `image`; may be said for several images. Default: none, and then there is
+    /// no node: pods stay pending, as in a cluster without machines.
+    pub fn program(mut self, image: impl Into<String>, program: Program) -> Self {
+        self.programs.insert(image.into(), program);
+        self
+    }
+
+    /// Serves the API over HTTPS on loopback as well, and writes a kubeconfig (mode 0600) that says how to reach it.
+    /// Default: only clients in this process.
+    pub fn listen(self, kubeconfig: impl Into<PathBuf>) -> Self {
+        Self {
+            kubeconfig: Some(kubeconfig.into()),
+            ..self
+        }
+    }
+
     /// Starts it.
+    ///
+    /// # Errors
+    /// [`enum@Error`], if the operating system refuses a listener, a file or a process. Without [`Builder::program`] and
+    /// [`Builder::listen`], nothing is asked of it.
     ///
     /// # Cancel safety
     /// Cancel safe: what was started ends.
-    #[expect(
-        clippy::unused_async,
-        reason = "the node will have to wait for its first process"
-    )]
-    pub async fn start(self) -> Cluster {
+    pub async fn start(self) -> Result<Cluster, Error> {
         let api = Api::new(self.seed);
+        // First of all, while the process is small: the node forks.
+        let ports = Ports::default();
+        let node = if self.programs.is_empty() {
+            None
+        } else {
+            let config = NodeConfig {
+                programs: self.programs,
+                kubeconfig: self.kubeconfig.clone(),
+                ports: ports.clone(),
+                ..NodeConfig::default()
+            };
+            Some(node::start(&api, config).await.map_err(Error::Node)?)
+        };
+        let proxy = node.as_ref().map(|node| {
+            let proxy = proxy::start(
+                &api,
+                ProxyConfig {
+                    shared: node.shares_address(),
+                    ports,
+                    ..ProxyConfig::default()
+                },
+            );
+            node.set_services(proxy.addresses());
+            proxy
+        });
+        let server = match &self.kubeconfig {
+            Some(path) => Some(serve(&api, path).await?),
+            None => None,
+        };
         let controllers = if self.without_controllers {
             JoinSet::new()
         } else {
             controllers::start(&api)
         };
-        Cluster {
-            api,
+        Ok(Cluster {
+            proxy,
             _controllers: controllers,
-        }
+            _server: server,
+            pod_addresses: node.as_ref().is_some_and(|node| !node.shares_address()),
+            node: Mutex::new(node),
+            api,
+        })
     }
+}
+
+async fn serve(api: &Api, kubeconfig: &Path) -> Result<Server, Error> {
+    let server = Server::start(Arc::new(Caller::new(api, "https")))
+        .await
+        .map_err(Error::Serve)?;
+    let written = server.write_kubeconfig(kubeconfig, "default");
+    written.map_err(|source| Error::Kubeconfig {
+        path: kubeconfig.to_owned(),
+        source,
+    })?;
+    Ok(server)
 }
 
 /// A running embedded cluster. Dropping it ends everything that it started.
 #[derive(Debug)]
 pub struct Cluster {
-    api: Api,
+    proxy: Option<Proxy>,
     _controllers: JoinSet<()>,
+    _server: Option<Server>,
+    node: Mutex<Option<Node>>,
+    pod_addresses: bool,
+    api: Api,
 }
 
 impl Cluster {
@@ -73,12 +172,15 @@ impl Cluster {
         Builder::default()
     }
 
-    /// Starts one with the defaults.
+    /// Starts one in this process, with controllers, without a node.
     ///
     /// # Cancel safety
     /// Cancel safe: what was started ends.
     pub async fn start() -> Self {
-        Self::builder().start().await
+        Self::builder()
+            .start()
+            .await
+            .expect("the operating system is asked for nothing")
     }
 
     /// A client in this process, named `test`, of the namespace `default`. May do everything.
@@ -114,5 +216,47 @@ impl Cluster {
     #[must_use]
     pub fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// Whether every pod has an address of its own. If not, pods that bind the same port collide.
+    #[must_use]
+    pub fn has_pod_addresses(&self) -> bool {
+        self.pod_addresses
+    }
+
+    /// Where port `port` of a Service is reached on this machine; waits until it is.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn service(&self, namespace: &str, name: &str, port: u16) -> SocketAddr {
+        let Some(proxy) = &self.proxy else {
+            return std::future::pending().await;
+        };
+        let mut addresses = proxy.addresses();
+        let is_it =
+            |it: &&Listening| it.namespace == namespace && it.service == name && it.asked == port;
+        match addresses
+            .wait_for(|all| all.iter().any(|it| is_it(&it)))
+            .await
+        {
+            Ok(all) => all.iter().find(is_it).expect("it was waited for").actual,
+            // The proxy has ended; nothing will listen.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Ends all pods in order, and kills what has not ended after `grace`. New ones do not start.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what still runs is killed.
+    pub async fn stop(&self, grace: Duration) {
+        let node = self
+            .node
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(node) = node {
+            node.shutdown(grace).await;
+        }
     }
 }

@@ -13,4 +13,5 @@ pub mod proxy;
 mod random;
 mod server;
 
-pub use cluster::{Builder, Cluster};
+pub use cluster::{Builder, Cluster, Error};
+pub use node::Program;

@@ -16,7 +16,11 @@ fn map(name: &str) -> ConfigMap {
 }
 
 async fn start() -> (Cluster, Api<ConfigMap>) {
-    let cluster = Cluster::builder().without_controllers().start().await;
+    let cluster = Cluster::builder()
+        .without_controllers()
+        .start()
+        .await
+        .expect("started");
     let maps = Api::default_namespaced(cluster.client());
     (cluster, maps)
 }
@@ -112,7 +116,8 @@ async fn the_same_seed_gives_the_same_requests_and_faults() {
             .seed(7)
             .without_controllers()
             .start()
-            .await;
+            .await
+            .expect("started");
         let faults = cluster.faults();
         faults.latency(Duration::ZERO..Duration::from_millis(50));
         faults.server_error(Requests::all().verb("create").share(500), 5, 503);

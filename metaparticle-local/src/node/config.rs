@@ -1,11 +1,8 @@
 //! How a node is set up.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
-
-use tokio::sync::watch;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{backoff::BackoffConfig, ports::Ports, program::Program};
-use crate::proxy::Listening;
 
 /// How to set up a node.
 #[derive(Clone, Debug)]
@@ -26,8 +23,6 @@ pub struct NodeConfig {
     pub backoff: Duration,
     /// The longest wait before a restart. Default: 5 min, as the kubelet's.
     pub most_backoff: Duration,
-    /// Where Services are reached, as the proxy says. Default: nowhere.
-    pub services: Option<watch::Receiver<Arc<[Listening]>>>,
     /// Where ports were moved to; shared with the proxy.
     pub ports: Ports,
 }
@@ -53,7 +48,6 @@ impl Default for NodeConfig {
             addresses: Addresses::default(),
             backoff: Duration::from_secs(10),
             most_backoff: Duration::from_secs(300),
-            services: None,
             ports: Ports::default(),
         }
     }

@@ -53,7 +53,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     io,
     net::{IpAddr, Ipv4Addr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -76,7 +76,10 @@ pub use self::{
     ports::Ports,
     program::Program,
 };
-use crate::api::{Api, Change, resource};
+use crate::{
+    api::{Api, Change, resource},
+    proxy::Listening,
+};
 
 /// A running node. Dropping it kills all pods, before it returns.
 #[derive(Debug)]
@@ -91,6 +94,8 @@ pub struct Node {
 struct Inner {
     api: Api,
     config: NodeConfig,
+    /// Where Services are reached, if there is a proxy.
+    services: OnceLock<watch::Receiver<Arc<[Listening]>>>,
     spawner: Arc<Spawner>,
     /// None: pods share 127.0.0.1.
     subnet: Option<Subnet>,
@@ -127,6 +132,7 @@ pub async fn start(api: &Api, config: NodeConfig) -> io::Result<Node> {
         shutdown: watch::Sender::default(),
         logs: Mutex::default(),
         said: Mutex::default(),
+        services: OnceLock::new(),
         config,
     });
     register::register(&inner);
@@ -140,6 +146,12 @@ impl Node {
     pub fn add_programs(&self, programs: impl IntoIterator<Item = (String, Program)>) {
         let programs = programs.into_iter();
         self.inner.programs.send_modify(|all| all.extend(programs));
+    }
+
+    /// Tells pods that start from now on where Services are reached. For once, before the first pod.
+    pub fn set_services(&self, services: watch::Receiver<Arc<[Listening]>>) {
+        // There is one proxy.
+        let _ = self.inner.services.set(services);
     }
 
     /// Whether all pods share one address.

@@ -68,7 +68,7 @@ fn check(name: &str, played: &Value) -> Option<String> {
 async fn the_embedded_cluster_leaves_what_the_real_one_left() {
     let mut differences = Vec::new();
     for name in scenarios::ALL {
-        let cluster = Cluster::builder().start().await;
+        let cluster = Cluster::start().await;
         let node = tokio::spawn(node::run(cluster.client()));
         differences.extend(check(name, &played(cluster.client(), name).await));
         node.abort();

@@ -183,7 +183,7 @@ impl Worker {
             }
         }
         if spec.enable_service_links != Some(false)
-            && let Some(services) = &config.services
+            && let Some(services) = self.node.services.get()
         {
             let services = services.borrow().clone();
             let own = services.iter().filter(|it| it.namespace == namespace);
