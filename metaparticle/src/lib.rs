@@ -40,10 +40,13 @@
 #[cfg(all(feature = "deploy", not(metaparticle_container)))]
 pub mod deploy;
 mod enter;
+mod listen;
 mod pod;
 mod shutdown;
 #[cfg(all(unix, metaparticle_container))]
 mod terminate;
+#[cfg(all(feature = "local", not(metaparticle_container)))]
+pub mod testing;
 
 /// Makes the program one that deploys itself.
 ///
@@ -152,6 +155,7 @@ pub use metaparticle_macros::sharded;
 #[doc(inline)]
 pub use metaparticle_macros::job;
 
+pub use listen::listen;
 pub use pod::{Pod, pod};
 pub use shutdown::shutdown;
 

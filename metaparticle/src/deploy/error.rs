@@ -15,6 +15,11 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Target(#[from] target::Error),
+    /// The embedded cluster is not there.
+    #[cfg(feature = "local")]
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Local(#[from] super::local::Error),
     /// The API server could not be asked, or refused.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -78,6 +83,12 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
+            #[cfg(feature = "local")]
+            Self::Local(
+                super::local::Error::Running { .. }
+                | super::local::Error::NotRunning { .. }
+                | super::local::Error::Detach,
+            ) => Exit::Usage,
             Self::Target(_)
             | Self::Environment { .. }
             | Self::Sharded

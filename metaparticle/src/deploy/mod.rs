@@ -16,9 +16,13 @@ mod error;
 pub mod forward;
 pub mod image;
 mod interrupt;
+#[cfg(feature = "local")]
+mod local;
 pub mod logs;
 mod mirror;
 pub mod nodes;
+mod overrides;
+mod place;
 mod proxy;
 pub mod render;
 pub mod report;
@@ -32,6 +36,7 @@ use cluster::Cluster;
 use command::Command;
 pub use error::{Error, Publish};
 use interrupt::Interrupt;
+use place::Place;
 use report::{Event, Output, Report};
 use target::{Chosen, Named};
 
@@ -151,15 +156,8 @@ fn run_command(embedded: &Embedded, command: &Command, report: &Report) -> Resul
     if target.namespace.is_none() {
         parsed::<Namespace>("METAPARTICLE_NAMESPACE")?;
     }
-    let chosen = Named::new(target, env, spec).choose()?;
-    report.event(Event::Target {
-        action,
-        app: spec.name.to_string(),
-        context: chosen.context.clone(),
-        server: chosen.server.clone(),
-        namespace: chosen.namespace.clone(),
-        why: format!("{} it", chosen.why),
-    });
+    let target = Named::new(target, env, spec).choose()?;
+    let spec = overrides::overridden(spec, env)?;
     let system = |doing| move |source| Error::System { doing, source };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2) // one may be held up by a credential helper, and Ctrl-C must still be heard
@@ -168,15 +166,32 @@ fn run_command(embedded: &Embedded, command: &Command, report: &Report) -> Resul
         .map_err(system("start a runtime"))?;
     let exit = runtime.block_on(async {
         let interrupt = Interrupt::listen(report.clone()).map_err(system("listen for Ctrl-C"))?;
+        let place = match command {
+            Command::Up(options) => Place::open(target, &spec, options, report).await?,
+            _ => Place::find(target, &spec)?,
+        };
+        let chosen = place.chosen();
+        report.event(Event::Target {
+            action,
+            app: spec.name.to_string(),
+            context: chosen.context.clone(),
+            server: chosen.server.clone(),
+            namespace: chosen.namespace.clone(),
+            why: format!("{} it", chosen.why),
+        });
         match command {
             Command::Up(options) => {
+                let embedded = Embedded {
+                    spec,
+                    ..embedded.clone()
+                };
                 // Decides by itself what Ctrl-C does.
-                up::up(embedded, options, chosen, report, &interrupt).await
+                up::up(&embedded, options, &place, report, &interrupt).await
             }
             command => tokio::select! {
                 biased;
                 () = interrupt.wait() => Ok(Exit::Interrupted),
-                ended = look_after(embedded, command, chosen, report) => ended,
+                ended = look_after(embedded, command, chosen.clone(), report) => ended,
             },
         }
     });

@@ -1,4 +1,5 @@
-//! [`Chosen`]: which cluster and namespace a command is for. Nothing is ever done to a context that was not named.
+//! [`Chosen`]: which cluster and namespace a command is for. Nothing is ever done to a context that was not named: then
+//! the embedded cluster is the target, and no kubeconfig is read.
 //!
 //! The kubeconfig is read once, by the rules of kubectl (`KUBECONFIG`, else `~/.kube/config`, merged), and pinned.
 //! Its current context is never used, nor is the configuration inside a pod.
@@ -27,6 +28,18 @@ pub struct Chosen {
     pub why: &'static str,
     /// The proxy that the kubeconfig names for the cluster.
     pub proxy: Option<String>,
+}
+
+/// Where a command goes.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// The cluster in this process, or in another one of the same program.
+    Embedded {
+        /// Namespace of all objects.
+        namespace: String,
+    },
+    /// A context that somebody named.
+    Named(Chosen),
 }
 
 /// No target, or one that is not there. Nothing was changed.
@@ -108,11 +121,16 @@ impl Named {
         Self { context, namespace }
     }
 
-    /// Finds the named context in the kubeconfig of this machine.
+    /// Finds the named context in the kubeconfig of this machine; without one, the embedded cluster.
     ///
     /// # Errors
-    /// [`enum@Error`] if no context is named, or the kubeconfig cannot be read or has no such context.
-    pub fn choose(self) -> Result<Chosen, Error> {
+    /// [`enum@Error`] if the kubeconfig cannot be read or has no such context, or if no context is named and this
+    /// program was built without the embedded cluster.
+    pub fn choose(self) -> Result<Target, Error> {
+        if cfg!(feature = "local") && self.context.is_none() {
+            let namespace = self.namespace.unwrap_or_else(|| "default".to_owned());
+            return Ok(Target::Embedded { namespace });
+        }
         match read() {
             Ok(kubeconfig) => self.choose_from(kubeconfig),
             // Without a context and without a file, the first thing to say is that one must be named.
@@ -126,6 +144,7 @@ impl Named {
             }
             Err(error) => Err(Error::Kubeconfig(unreadable(error))),
         }
+        .map(Target::Named)
     }
 
     fn choose_from(self, kubeconfig: Kubeconfig) -> Result<Chosen, Error> {

@@ -14,7 +14,7 @@ use kube::{
     core::{ApiResource, GroupVersionKind},
 };
 use metaparticle_spec::{
-    AppSpec, Embedded, OnExit, Repository, Workload,
+    AppSpec, Embedded, OnExit, Port, Repository, Workload,
     render::{APP_LABEL, append_args, manifests},
 };
 use serde_json::Value;
@@ -34,6 +34,7 @@ use super::{
     logs,
     nodes::{self, Platform},
     parsed,
+    place::Place,
     report::{Event, Report},
     rollout, run,
     target::Chosen,
@@ -46,7 +47,7 @@ const CLEANUP: Duration = Duration::from_secs(30);
 /// Label of a Job's pods, set by the Job controller.
 const JOB_LABEL: &str = "batch.kubernetes.io/job-name";
 
-/// Deploys the program to `chosen`, judges the rollout, and follows the logs if that is asked for.
+/// Deploys the program to `place`, judges the rollout, and follows the logs if that is asked for.
 ///
 /// # Errors
 /// [`Error`], by what failed. What was applied before stays, to be looked at; the next run goes on from there.
@@ -56,13 +57,15 @@ const JOB_LABEL: &str = "batch.kubernetes.io/job-name";
 pub(super) async fn up(
     embedded: &Embedded,
     options: &Up,
-    chosen: Chosen,
+    place: &Place,
     report: &Report,
     interrupt: &Interrupt,
 ) -> Result<Exit, Error> {
+    let chosen = place.chosen().clone();
     let deployment = Deployment {
         embedded,
         options,
+        place,
         profile: std::env::current_exe()
             .map_or(Profile::Fast, |path| Profile::of_executable(&path)),
         is_local: chosen.is_local(),
@@ -83,6 +86,7 @@ pub(super) async fn up(
 struct Deployment<'a> {
     embedded: &'a Embedded,
     options: &'a Up,
+    place: &'a Place,
     profile: Profile,
     is_local: bool,
     report: &'a Report,
@@ -122,6 +126,25 @@ impl Deployment<'_> {
             async { Ok::<_, Error>(nodes::platform(cluster, self.is_local, self.report).await??) },
             async { Ok(apply::preflight(cluster, &before).await?) },
         )?;
+        let image = self.image(repository, platform).await?;
+        let request = self.request(manifests(spec, &image), Some(platform));
+        let outcome = apply::apply(cluster, &request, self.report, &self.armed).await?;
+        match self.run.get() {
+            Some(run) => self.run_job(cluster, run, &outcome).await,
+            None => self.serve(cluster, &outcome).await,
+        }
+    }
+
+    /// What pods name as their image: published for a cluster elsewhere, this program here.
+    async fn image(
+        &self,
+        repository: Option<Repository>,
+        platform: Platform,
+    ) -> Result<String, Error> {
+        #[cfg(feature = "local")]
+        if let Some(running) = self.place.here() {
+            return Ok(running.image.clone());
+        }
         let request = PublishRequest {
             repository,
             architecture: platform.arch,
@@ -131,12 +154,12 @@ impl Deployment<'_> {
         let published = image::publish(self.embedded, &request, self.report)
             .await
             .map_err(Publish::from)?;
-        let request = self.request(manifests(spec, &published.reference), Some(platform));
-        let outcome = apply::apply(cluster, &request, self.report, &self.armed).await?;
-        match self.run.get() {
-            Some(run) => self.run_job(cluster, run, &outcome).await,
-            None => self.serve(cluster, &outcome).await,
-        }
+        Ok(published.reference)
+    }
+
+    /// Whether the cluster lives in this process.
+    fn is_here(&self) -> bool {
+        !matches!(self.place, Place::There(_))
     }
 
     /// A name that no Job has.
@@ -156,7 +179,8 @@ impl Deployment<'_> {
             app: self.spec().name.to_string(),
             manifests: adapted(manifests, run, &self.options.args, platform),
             take_ownership: self.options.take_ownership,
-            create_namespace: self.options.create_namespace,
+            // The embedded cluster is new with every run.
+            create_namespace: self.options.create_namespace || self.is_here(),
         }
     }
 
@@ -166,7 +190,7 @@ impl Deployment<'_> {
             Some(repository) => Some(repository.clone()),
             None => parsed("METAPARTICLE_REPOSITORY")?,
         };
-        if named.is_none() && self.spec().repository.is_none() {
+        if named.is_none() && self.spec().repository.is_none() && !self.is_here() {
             let app = self.spec().name.to_string();
             return Err(Publish::from(image::Error::NoRepository { app }).into());
         }
@@ -240,7 +264,7 @@ impl Deployment<'_> {
         } else {
             self.spec().ports.as_slice()
         };
-        let _forward = forward::serve(client, namespace, &selector, ports, self.report).await?;
+        let _forward = self.reach(cluster, &selector, ports).await?;
         let tail = outcome.is_unchanged().then_some(10);
         let forever = std::future::pending();
         let told = logs::follow(client, namespace, &selector, tail, self.report, forever).await;
@@ -252,8 +276,32 @@ impl Deployment<'_> {
         Ok(Exit::Success)
     }
 
+    /// Makes the program's ports reachable on this machine.
+    async fn reach(
+        &self,
+        cluster: &Cluster,
+        selector: &str,
+        ports: &[Port],
+    ) -> Result<Option<forward::Forward>, Error> {
+        #[cfg(feature = "local")]
+        if let Some(running) = self.place.here() {
+            running
+                .serve(self.spec().name.as_str(), ports, self.report)
+                .await;
+            return Ok(None);
+        }
+        let Cluster {
+            client, namespace, ..
+        } = cluster;
+        let forward = forward::serve(client, namespace, selector, ports, self.report).await?;
+        Ok(Some(forward))
+    }
+
     /// Whether to follow the logs until Ctrl-C.
     fn stays(&self) -> bool {
+        if self.is_here() {
+            return true;
+        }
         let Up {
             detach,
             follow,
@@ -267,6 +315,14 @@ impl Deployment<'_> {
     async fn interrupted(&self, cluster: &Cluster) -> Result<Exit, Error> {
         self.report.clear();
         let name = &self.spec().name;
+        #[cfg(feature = "local")]
+        if let Some(running) = self.place.here() {
+            running.stop().await;
+            self.report.event(Event::note(format!(
+                "{name} has ended, and the embedded cluster with it"
+            )));
+            return Ok(Exit::Interrupted);
+        }
         if !self.armed.load(Ordering::SeqCst) {
             self.report.event(Event::note(
                 "interrupted before anything was deployed; nothing was changed",
