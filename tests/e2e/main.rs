@@ -9,6 +9,11 @@ mod failures;
 mod harness;
 mod interrupt;
 mod job;
+mod kubectl;
 mod rollout;
 mod up;
 mod web;
+
+#[path = "../tests/embedded/up.rs"]
+#[allow(dead_code, reason = "the other suite needs more of it")]
+mod embedded;
