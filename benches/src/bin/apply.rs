@@ -11,7 +11,7 @@ use metaparticle::deploy::{
     cluster::Cluster,
     command,
     report::Report,
-    target::Named,
+    target::{Named, Target},
 };
 use metaparticle_benches::line;
 use metaparticle_spec::{AppSpec, render};
@@ -69,7 +69,10 @@ async fn re_apply(spec: &AppSpec, namespace: &str, request: &Request) -> Result<
         namespace: Some(namespace.parse()?),
         ..command::Target::default()
     };
-    let chosen = Named::new(&flags, |name| env::var(name).ok(), spec).choose()?;
+    let target = Named::new(&flags, |name| env::var(name).ok(), spec).choose()?;
+    let Target::Named(chosen) = target else {
+        return Err("set METAPARTICLE_CONTEXT".into());
+    };
     let cluster = Cluster::connect(chosen, &report).await?;
     let outcome = apply::apply(&cluster, request, &report, &AtomicBool::new(false)).await?;
     Ok(outcome.is_unchanged())
