@@ -3,6 +3,8 @@
 //! `kinds/*.yaml` holds objects and changes of them, `kinds/*.json` what Kubernetes answered. To record again:
 //! `METAPARTICLE_RECORD_FROM=<kubeconfig> cargo test -p metaparticle-local --test kinds`.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 mod record;
 
 use std::{

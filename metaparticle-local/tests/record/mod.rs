@@ -1,7 +1,5 @@
 //! Asks a real API server.
 
-#![expect(clippy::unwrap_used, reason = "part of a test")]
-
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},

@@ -41,6 +41,7 @@ const IMAGES: Column = wide("Images", "Images of the containers in the template.
 const SELECTOR: Column = wide("Selector", "Which pods belong to it.");
 
 /// The columns of a kind.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn of(kind: &str) -> Vec<Column> {
     match kind {
         "Namespace" => vec![NAME, column("Status", "Phase of the namespace."), AGE],

@@ -42,8 +42,8 @@ pub(super) fn endpoint_slice(row: &Row<'_>) -> Vec<Value> {
     vec![
         row.name(),
         object["addressType"].clone(),
-        some(ports.collect()).into(),
-        some(addresses.collect()).into(),
+        some(&ports.collect::<Vec<_>>()).into(),
+        some(&addresses.collect::<Vec<_>>()).into(),
         row.age(),
     ]
 }
@@ -113,7 +113,7 @@ fn joined(texts: impl Iterator<Item = String>, none: &str) -> String {
 }
 
 /// The first three, and how many more.
-fn some(texts: Vec<String>) -> String {
+fn some(texts: &[String]) -> String {
     match texts.len() {
         0 => "<unset>".to_owned(),
         1..=3 => texts.join(","),

@@ -47,7 +47,7 @@ pub(super) fn node(row: &Row<'_>) -> Vec<Value> {
     };
     let mut kernel = or(&info["kernelVersion"], "<unknown>").to_owned();
     if !text(&info["architecture"]).is_empty() {
-        kernel += &format!(" ({})", text(&info["architecture"]));
+        kernel = format!("{kernel} ({})", text(&info["architecture"]));
     }
     vec![
         row.name(),

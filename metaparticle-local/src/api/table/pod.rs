@@ -10,7 +10,7 @@ pub(super) fn cells(row: &Row<'_>) -> Vec<Value> {
     let state = State::of(row.object);
     let mut restarts = state.restarts.to_string();
     if let (1.., Some(last)) = (state.restarts, state.last_restart) {
-        restarts += &format!(" ({} ago)", row.since(&last.to_string().into()));
+        restarts = format!("{restarts} ({} ago)", row.since(&last.to_string().into()));
     }
     let (spec, status) = (row.spec(), row.status());
     let address = status["podIPs"].get(0).map_or(&Value::Null, |it| &it["ip"]);
@@ -63,9 +63,9 @@ impl State {
         }
         if !pod["metadata"]["deletionTimestamp"].is_null() {
             if status["reason"] == "NodeLost" {
-                state.reason = "Unknown".to_owned();
+                "Unknown".clone_into(&mut state.reason);
             } else if !["Failed", "Succeeded"].contains(&phase) {
-                state.reason = "Terminating".to_owned();
+                "Terminating".clone_into(&mut state.reason);
             }
         }
         state
