@@ -41,20 +41,24 @@ impl Backoff {
 
     /// How long to wait from now.
     pub(super) fn remaining(self, now: Timestamp) -> Duration {
-        let Some(last) = self.last.filter(|_| self.failures > 0) else {
-            return Duration::ZERO;
-        };
-        let wait = FIRST
-            .saturating_mul(1 << (self.failures - 1).min(20))
-            .min(LONGEST);
-        let wait = SignedDuration::try_from(wait).unwrap_or_default();
-        last.saturating_add(wait)
-            .map_or(Duration::ZERO, |due| until(due, now))
+        self.last
+            .map_or(Duration::ZERO, |last| wait(self.failures, last, now))
     }
 }
 
+/// How long to wait from now after so many failures, the last of them at some time.
+pub(super) fn wait(failures: u32, last: Timestamp, now: Timestamp) -> Duration {
+    let Some(doublings) = failures.checked_sub(1) else {
+        return Duration::ZERO;
+    };
+    let wait = FIRST.saturating_mul(1 << doublings.min(20)).min(LONGEST);
+    let wait = SignedDuration::try_from(wait).unwrap_or_default();
+    last.saturating_add(wait)
+        .map_or(Duration::ZERO, |due| until(due, now))
+}
+
 /// When a pod ended: its last container, else what is known of it.
-fn finished_at(pod: &Pod, now: Timestamp) -> Timestamp {
+pub(super) fn finished_at(pod: &Pod, now: Timestamp) -> Timestamp {
     let statuses = pod
         .status
         .iter()

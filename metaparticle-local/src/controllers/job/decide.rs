@@ -20,6 +20,7 @@ use super::{
     backoff::Backoff,
     conditions::{Verdict, ensure, is_true, newly},
     indexes::{Indexes, format, index, parse},
+    per_index,
     policy::{Meaning, fulfilled, meaning},
     size,
     world::World,
@@ -60,6 +61,8 @@ pub(super) struct Tally<'a> {
     pub(super) failed: i32,
     /// Indexes that succeeded.
     pub(super) done: Indexes,
+    /// Indexes that are given up, if they are counted by index.
+    pub(super) given_up: Option<Indexes>,
     /// What a failed pod says about the whole.
     verdict: Option<String>,
 }
@@ -123,6 +126,7 @@ pub(super) fn decide(world: &World<'_>) -> Decision {
     status.failed = count(tally.failed);
     status.completed_indexes =
         (world.is_indexed() && !tally.done.is_empty()).then(|| format(&tally.done));
+    status.failed_indexes = tally.given_up.as_ref().map(format);
     status.uncounted_terminated_pods = Some(UncountedTerminatedPods::default());
     decision
 }
@@ -153,6 +157,7 @@ fn tally<'a>(world: &World<'a>, ended: &[&Object<Pod>]) -> Tally<'a> {
             .as_deref()
             .map(parse)
             .unwrap_or_default(),
+        given_up: None,
         verdict: None,
     };
     for pod in ended {
@@ -165,7 +170,7 @@ fn tally<'a>(world: &World<'a>, ended: &[&Object<Pod>]) -> Tally<'a> {
             ("Succeeded", _) => tally.succeeded += 1,
             ("Failed", _) => match meaning(world.job, pod) {
                 Meaning::Ignore => {}
-                Meaning::Count => tally.failed += 1,
+                Meaning::Count | Meaning::FailIndex => tally.failed += 1,
                 Meaning::FailJob(message) => {
                     tally.failed += 1;
                     tally.verdict.get_or_insert(message);
@@ -176,6 +181,7 @@ fn tally<'a>(world: &World<'a>, ended: &[&Object<Pod>]) -> Tally<'a> {
     }
     if world.is_indexed() {
         tally.succeeded = number(tally.done.len());
+        tally.given_up = per_index::failed(world, &tally.done);
     }
     tally
 }
@@ -196,6 +202,19 @@ fn judge(world: &World<'_>, tally: &Tally<'_>, decision: &Decision) -> Option<Ve
     if deadline.is_some_and(|it| it <= world.now) {
         let message = "Job was active longer than specified deadline";
         return Some(Verdict::failed("DeadlineExceeded", message));
+    }
+    if let Some(failed) = tally.given_up.as_ref().map(|it| number(it.len())) {
+        if world
+            .spec
+            .max_failed_indexes
+            .is_some_and(|most| failed > most)
+        {
+            let message = "Job has exceeded the specified maximal number of failed indexes";
+            return Some(Verdict::failed("MaxFailedIndexesExceeded", message));
+        }
+        if failed > 0 && Some(tally.succeeded + failed) >= world.completions() {
+            return Some(Verdict::failed("FailedIndexes", "Job has failed indexes"));
+        }
     }
     let rule = fulfilled(world.job, &tally.done).filter(|_| world.is_indexed())?;
     Some(Verdict::succeeded(
@@ -247,7 +266,13 @@ fn manage(world: &World<'_>, tally: &Tally<'_>, decision: &mut Decision) {
             status.start_time = Some(Time(world.now));
         }
         let change = size::change(world, tally);
-        let wait = decision.backoff.remaining(world.now);
+        let by_index = tally.given_up.is_some();
+        let wait = if by_index {
+            Duration::ZERO
+        } else {
+            decision.backoff.remaining(world.now)
+        };
+        decision.again = change.again;
         decision.dismiss = change.delete;
         if change.create.is_empty() || wait.is_zero() {
             decision.create = change.create;

@@ -4,6 +4,7 @@ mod backoff;
 mod conditions;
 mod decide;
 mod indexes;
+mod per_index;
 mod pod;
 mod policy;
 mod size;
@@ -12,7 +13,10 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 
@@ -32,6 +36,7 @@ use super::{
 };
 use backoff::Backoff;
 use decide::{Decision, TRACKING, decide, is_tracked};
+use per_index::Failures;
 use world::World;
 
 /// Who records events.
@@ -95,8 +100,9 @@ impl Controller for Jobs {
             now: api.now(),
         };
         let decision = decide(&world);
+        let failures = per_index::failures(&world);
         let (backoff, again) = (decision.backoff, decision.again);
-        act(api, &job, decision)?;
+        act(api, &job, decision, failures.as_ref())?;
         self.backoff.insert(job.uid().to_owned(), backoff);
         Ok(again)
     }
@@ -123,7 +129,12 @@ fn release(api: &Api, namespace: &str, pod: &str) -> Result<(), Failure> {
     }))
 }
 
-fn act(api: &Api, job: &Object<Job>, mut decision: Decision) -> Result<(), Failure> {
+fn act(
+    api: &Api,
+    job: &Object<Job>,
+    mut decision: Decision,
+    failures: Option<&BTreeMap<i32, Failures>>,
+) -> Result<(), Failure> {
     let namespace = job.namespace();
     if decision.expire {
         let options = DeleteOptions {
@@ -142,7 +153,7 @@ fn act(api: &Api, job: &Object<Job>, mut decision: Decision) -> Result<(), Failu
     for pod in decision.dismiss.iter().chain(&decision.delete) {
         unmake(api, &job.raw, COMPONENT, pod)?;
     }
-    let outcome = create(api, job, &mut decision);
+    let outcome = create(api, job, &mut decision, failures);
     let status = serde_json::to_value(&decision.status).unwrap_or_default();
     write(api, &JOB, namespace, job.name(), job.uid(), |object| {
         object["status"] = status;
@@ -162,13 +173,23 @@ fn act(api: &Api, job: &Object<Job>, mut decision: Decision) -> Result<(), Failu
 }
 
 /// Makes pods in growing batches. What could not be made is not active.
-fn create(api: &Api, job: &Object<Job>, decision: &mut Decision) -> Result<(), Failure> {
+fn create(
+    api: &Api,
+    job: &Object<Job>,
+    decision: &mut Decision,
+    failures: Option<&BTreeMap<i32, Failures>>,
+) -> Result<(), Failure> {
     let mut wanted = decision.create.iter();
     let mut made = 0;
     let mut outcome = Ok(());
     for batch in batches(decision.create.len()) {
         for index in wanted.by_ref().take(batch) {
-            match make(api, &job.raw, COMPONENT, pod::pod(job, *index)) {
+            let before = failures.map(|it| {
+                index
+                    .and_then(|index| it.get(&index))
+                    .map_or(0, |it| it.count)
+            });
+            match make(api, &job.raw, COMPONENT, pod::pod(job, *index, before)) {
                 Ok(_) => made += 1,
                 Err(failure) => outcome = Err(failure),
             }

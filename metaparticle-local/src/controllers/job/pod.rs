@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 use crate::api::resource::JOB;
 use crate::controllers::{object::Object, pods::from_template};
 
-use super::{decide::TRACKING, indexes::INDEX};
+use super::{decide::TRACKING, indexes::INDEX, per_index::FAILURES};
 
 /// The variable with a pod's index.
 const VARIABLE: &str = "JOB_COMPLETION_INDEX";
 
 /// A pod, of an index if the Job has any.
-pub(super) fn pod(job: &Object<Job>, index: Option<i32>) -> Value {
+///
+/// `failures`: how often the index failed before, if that counts.
+pub(super) fn pod(job: &Object<Job>, index: Option<i32>, failures: Option<u32>) -> Value {
     let mut pod = from_template(job.template(), &JOB, job.name(), job.uid());
     let finalizers = &mut pod["metadata"]["finalizers"];
     match finalizers.as_array_mut() {
@@ -23,6 +25,9 @@ pub(super) fn pod(job: &Object<Job>, index: Option<i32>) -> Value {
     pod["metadata"]["generateName"] = json!(format!("{}-{index}-", job.name()));
     pod["metadata"]["labels"][INDEX] = json!(index.to_string());
     pod["metadata"]["annotations"][INDEX] = json!(index.to_string());
+    if let Some(failures) = failures {
+        pod["metadata"]["annotations"][FAILURES] = json!(failures.to_string());
+    }
     if pod["spec"]["hostname"].as_str().is_none_or(str::is_empty) {
         pod["spec"]["hostname"] = json!(format!("{}-{index}", job.name()));
     }

@@ -16,6 +16,8 @@ pub(super) enum Meaning {
     Count,
     /// Nothing.
     Ignore,
+    /// The end of its index.
+    FailIndex,
     /// The end of the Job, with a message.
     FailJob(String),
 }
@@ -52,6 +54,7 @@ pub(super) fn meaning(job: &Job, pod: &Pod) -> Meaning {
             "FailJob" => {
                 Meaning::FailJob(format!("{matched} matching FailJob rule at index {index}"))
             }
+            "FailIndex" => Meaning::FailIndex,
             "Ignore" => Meaning::Ignore,
             _ => Meaning::Count,
         };

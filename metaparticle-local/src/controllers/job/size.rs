@@ -1,6 +1,6 @@
 //! How many pods a Job has: [`change`].
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use k8s_openapi::api::core::v1::Pod;
 
@@ -10,7 +10,7 @@ use crate::controllers::{
     replica_set::order,
 };
 
-use super::{decide::Tally, indexes::index, world::World};
+use super::{decide::Tally, indexes::index, per_index::failures, world::World};
 
 /// The most pods made at once.
 const BURST: usize = 500;
@@ -20,6 +20,8 @@ const BURST: usize = 500;
 pub(super) struct Change {
     pub(super) delete: Vec<String>,
     pub(super) create: Vec<Option<i32>>,
+    /// When an index that waits may be tried again.
+    pub(super) again: Option<Duration>,
 }
 
 /// What to delete or make, so that as many pods are active as are useful.
@@ -30,7 +32,7 @@ pub(super) fn change(world: &World<'_>, tally: &Tally<'_>) -> Change {
     if !delete.is_empty() {
         return Change {
             delete,
-            create: Vec::new(),
+            ..Change::default()
         };
     }
     let going = if world.replaces_failed_only() {
@@ -40,12 +42,25 @@ pub(super) fn change(world: &World<'_>, tally: &Tally<'_>) -> Change {
     };
     let going = usize::try_from(going).unwrap_or_default();
     let missing = wanted.saturating_sub(active + going).min(BURST);
-    let create = if world.is_indexed() {
-        pending(world, tally).take(missing).map(Some).collect()
-    } else {
-        vec![None; missing]
+    if !world.is_indexed() {
+        return Change {
+            create: vec![None; missing],
+            ..Change::default()
+        };
+    }
+    let failures = failures(world).unwrap_or_default();
+    let wait = |it: &i32| {
+        failures
+            .get(it)
+            .map_or(Duration::ZERO, |it| it.remaining(world.now))
     };
-    Change { delete, create }
+    let (ready, waiting): (Vec<i32>, Vec<i32>) =
+        pending(world, tally).partition(|it| wait(it).is_zero());
+    Change {
+        create: ready.into_iter().take(missing).map(Some).collect(),
+        again: waiting.iter().map(wait).min(),
+        ..Change::default()
+    }
 }
 
 fn wanted(world: &World<'_>, tally: &Tally<'_>) -> usize {
@@ -59,7 +74,7 @@ fn wanted(world: &World<'_>, tally: &Tally<'_>) -> usize {
     usize::try_from(wanted).unwrap_or_default()
 }
 
-/// The lowest indexes that have neither succeeded nor a pod.
+/// The indexes that have neither succeeded nor a pod and are not given up, the lowest first.
 fn pending<'a>(world: &'a World<'_>, tally: &'a Tally<'_>) -> impl Iterator<Item = i32> + 'a {
     let blocks =
         |it: &&Object<Pod>| is_active(it) || (world.replaces_failed_only() && is_terminating(it));
@@ -70,7 +85,11 @@ fn pending<'a>(world: &'a World<'_>, tally: &'a Tally<'_>) -> impl Iterator<Item
         .filter_map(|it| index(it))
         .collect();
     let all = 0..world.completions().unwrap_or_default();
-    all.filter(move |it| !taken.contains(it) && !tally.done.contains(it))
+    let is_open = move |it: &i32| {
+        let given_up = tally.given_up.as_ref().is_some_and(|all| all.contains(it));
+        !taken.contains(it) && !tally.done.contains(it) && !given_up
+    };
+    all.filter(is_open)
 }
 
 /// Pods that are too many: of indexes that are out of range or twice there, then those that are missed the least.

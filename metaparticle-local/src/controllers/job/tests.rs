@@ -397,7 +397,7 @@ fn a_job_that_is_being_deleted_makes_no_pods_but_counts() {
 #[test]
 fn a_pod_knows_its_index() {
     let job: Object<Job> = Object::of(job(indexed(), json!({})));
-    let pod = made(&job, Some(4));
+    let pod = made(&job, Some(4), None);
     assert_eq!(pod["metadata"]["generateName"], "work-4-");
     assert_eq!(pod["metadata"]["finalizers"], json!([TRACKING]));
     assert_eq!(
@@ -411,7 +411,49 @@ fn a_pod_knows_its_index() {
         json!([{"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef":
             {"apiVersion": "v1", "fieldPath": "metadata.labels['batch.kubernetes.io/job-completion-index']"}}}])
     );
-    let plain = made(&job, None);
+    let plain = made(&job, None, None);
     assert_eq!(plain["metadata"]["generateName"], "work-");
     assert_eq!(plain["spec"].get("hostname"), None);
+}
+
+#[test]
+fn an_index_that_failed_too_often_is_given_up_and_the_others_go_on() {
+    let mut spec = indexed();
+    spec["backoffLimitPerIndex"] = json!(0);
+    spec["backoffLimit"] = json!(i32::MAX);
+    let first = step(spec.clone(), json!({}), &["Failed:0", "Running:1"]);
+    assert_eq!(status(&first)["failedIndexes"], "0");
+    assert_eq!(first.create, [Some(2)]);
+    assert_eq!(conditions(&first), []);
+    let last = step(
+        spec.clone(),
+        status(&first),
+        &["counted:0", "Succeeded:1", "Succeeded:2"],
+    );
+    assert_eq!(conditions(&last)[1], ("Failed", "FailedIndexes"));
+    spec["maxFailedIndexes"] = json!(0);
+    let strict = step(spec, json!({}), &["Failed:0", "Running:1"]);
+    assert_eq!(
+        conditions(&strict),
+        [("FailureTarget", "MaxFailedIndexesExceeded")]
+    );
+}
+
+#[test]
+fn an_index_that_failed_waits_alone() {
+    let mut spec = indexed();
+    spec["backoffLimitPerIndex"] = json!(1);
+    spec["backoffLimit"] = json!(i32::MAX);
+    let failed = step(spec.clone(), json!({}), &["Failed:0"]);
+    assert_eq!(failed.create, [Some(1), Some(2)]);
+    assert_eq!(failed.again, Some(Duration::from_secs(10)));
+    assert_eq!(status(&failed)["failedIndexes"], "");
+    let later = step_at(110, job(spec, json!({})), &["counted:0", "Running:1"]);
+    assert_eq!(later.create, [Some(0)]);
+    let job: Object<Job> = Object::of(job(indexed(), json!({})));
+    let again = made(&job, Some(0), Some(1));
+    assert_eq!(
+        again["metadata"]["annotations"]["batch.kubernetes.io/job-index-failure-count"],
+        "1"
+    );
 }
