@@ -10,6 +10,7 @@
 
 use std::{
     io, mem,
+    net::Shutdown,
     os::{
         fd::{AsRawFd as _, RawFd},
         unix::net::UnixStream,
@@ -93,7 +94,10 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.socket = None;
+        if let Some(socket) = self.socket.take() {
+            // Also for copies of it that somebody else may have forked.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
         // SAFETY: waits for our own child. That takes milliseconds, and is bounded by `raw::end_children`.
         raw::again(|| unsafe { libc::waitpid(self.pid, ptr::null_mut(), 0) } as isize);
     }
