@@ -72,12 +72,13 @@ pub(crate) fn delete_in(
         };
     }
     if !waits {
+        let deleted = state.remove(resource, &key);
+        let deleted = deleted.unwrap_or_else(|| Arc::clone(current));
         let last = if old["metadata"]["deletionTimestamp"].is_null() {
-            Arc::clone(current)
+            deleted
         } else {
-            Arc::new(Object::new(resource, new, current.revision()))
+            Arc::new(Object::new(resource, new, deleted.revision()))
         };
-        state.remove(resource, &key);
         return Removed {
             object: last,
             gone: true,

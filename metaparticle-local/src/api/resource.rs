@@ -251,7 +251,10 @@ impl Resource {
 
     /// Whether a PUT on a name that is free creates the object.
     pub(crate) fn is_created_by_put(&self) -> bool {
-        matches!(self.kind, "Lease" | "Event" | "Role" | "RoleBinding")
+        matches!(
+            self.kind,
+            "Service" | "Event" | "Lease" | "Role" | "RoleBinding"
+        )
     }
 
     /// Whether the answer to a deletion is the object instead of a Status.

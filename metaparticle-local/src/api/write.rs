@@ -219,11 +219,16 @@ pub(crate) fn replace(
                 return Err(Failure::not_found(resource, name));
             }
             check_uid(resource, write.namespace, name, "", &object)?;
-            // The version of an object that is gone says nothing about the new one.
-            if let Some(metadata) = object["metadata"].as_object_mut() {
-                metadata.remove("resourceVersion");
+            // The version of an object that is gone says nothing about the new one; a rehearsal repeats it.
+            let metadata = object["metadata"].as_object_mut();
+            let version = metadata.and_then(|it| it.remove("resourceVersion"));
+            let created = create_in(api, state, write, object, &time, true)?;
+            if let Some(version) = version.filter(|_| write.dry_run) {
+                let mut rehearsed = (**created.value()).clone();
+                rehearsed["metadata"]["resourceVersion"] = version;
+                return Ok((Arc::new(Object::unstored(resource, rehearsed)), true));
             }
-            return Ok((create_in(api, state, write, object, &time, true)?, true));
+            return Ok((created, true));
         };
         let uid = current.value()["metadata"]["uid"]
             .as_str()
@@ -253,7 +258,17 @@ pub(crate) fn apply(
             if write.part != Part::Whole {
                 return Err(Failure::not_found(resource, name));
             }
-            let object = apply(None, write.writer(&time))?;
+            let mut object = apply(None, write.writer(&time))?;
+            if let Some(uid) = object["metadata"]["uid"].as_str().filter(|it| !it.is_empty()) {
+                let why = format!(
+                    "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                );
+                return Err(Failure::conflict(resource, name, &why));
+            }
+            // The version of an object that is not there says nothing.
+            if let Some(metadata) = object["metadata"].as_object_mut() {
+                metadata.remove("resourceVersion");
+            }
             return Ok((create_in(api, state, write, object, &time, false)?, true));
         };
         let changed = Changed::Ready(apply(Some(current.value()), write.writer(&time))?);
@@ -281,8 +296,13 @@ pub(crate) fn update_in(
     };
     if new["metadata"]["name"] != name {
         let given = new["metadata"]["name"].as_str().unwrap_or_default();
-        let message =
-            format!("the name of the object ({given}) does not match the name on the URL ({name})");
+        let message = if given.is_empty() {
+            format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )
+        } else {
+            format!("the name of the object ({given}) does not match the name on the URL ({name})")
+        };
         return Err(Failure::bad_request(message));
     }
     check_version(resource, name, old, &new)?;
@@ -370,7 +390,13 @@ pub(crate) fn check_uid(
 ) -> Result<(), Failure> {
     match new["metadata"]["uid"].as_str().filter(|it| !it.is_empty()) {
         Some(uid) if uid != stored => {
-            let plural = resource.plural;
+            // Where etcd has it; a few kinds have older names there.
+            let plural = match resource.kind {
+                "Service" => "services/specs",
+                "Ingress" => "ingress",
+                "Node" => "minions",
+                _ => resource.plural,
+            };
             let place = if namespace.is_empty() {
                 name.to_owned()
             } else {

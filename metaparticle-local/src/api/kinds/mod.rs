@@ -156,8 +156,15 @@ pub fn validate_update(resource: &'static Resource, old: &Value, new: &Value) ->
     if rules.renamed {
         errors.extend(metadata(resource, rules, new));
     }
-    errors.extend((rules.validate)(new));
-    errors.extend((rules.validate_update)(old, new));
+    let (whole, change) = ((rules.validate)(new), (rules.validate_update)(old, new));
+    // These are asked first what may not change at all.
+    if matches!(resource.kind, "ConfigMap" | "Secret" | "Service") {
+        errors.extend(change);
+        errors.extend(whole);
+    } else {
+        errors.extend(whole);
+        errors.extend(change);
+    }
     errors
 }
 
@@ -212,12 +219,6 @@ pub fn check_resource_version(resource: &'static Resource, new: &Value) -> Resul
         details["kind"] = resource.plural.into();
     }
     Err(failure)
-}
-
-/// Whether an update of an object that is not there creates it.
-#[must_use]
-pub fn creates_on_update(resource: &'static Resource) -> bool {
-    ["Service", "Event", "Lease", "Role", "RoleBinding"].contains(&resource.kind)
 }
 
 fn rules(resource: &Resource) -> &'static Rules {

@@ -12,6 +12,7 @@ pub(super) const RULES: Rules = Rules {
     default,
     create: |object| {
         default(object);
+        one_and_many(edit::slot(object, "spec"));
         families(object);
     },
     update,
@@ -53,7 +54,6 @@ fn default(object: &mut Value) {
     if kind == "LoadBalancer" {
         edit::absent(spec, "allocateLoadBalancerNodePorts", true);
     }
-    one_and_many(spec);
     edit::slot(edit::slot(object, "status"), "loadBalancer");
 }
 
@@ -99,6 +99,7 @@ fn update(old: &Value, new: &mut Value) {
                 spec[field] = old[field].clone();
             }
         }
+        one_and_many(spec);
         if spec["clusterIP"] != old["clusterIP"] && spec["clusterIPs"] == old["clusterIPs"] {
             spec["clusterIPs"] = json!([spec["clusterIP"]]);
         }

@@ -42,36 +42,34 @@ impl Call<'_> {
         let (options, dry_run) = self.delete_options()?;
         let selection = Selection::of(&self.query, resource)?;
         let now = self.api.clock.now();
-        let (revision, removed) = self.api.store.with(|state| {
+        let (revision, found) = self.api.store.with(|state| {
             let revision = state.revision();
             let found = state.list(resource, self.target.namespace.as_deref());
             let found: Vec<_> = found
                 .filter(|it| selection.contains(it.value()))
                 .cloned()
                 .collect();
-            let removed: Vec<_> = found
-                .iter()
-                .map(|object| {
-                    let name = object.value()["metadata"]["name"]
-                        .as_str()
-                        .unwrap_or_default();
-                    let namespace = object.value()["metadata"]["namespace"]
-                        .as_str()
-                        .unwrap_or_default();
-                    let place = (namespace, name);
-                    remove::delete_in(state, resource, place, object, &options, now, dry_run).object
-                })
-                .collect();
-            (revision, removed)
+            for object in &found {
+                let name = object.value()["metadata"]["name"]
+                    .as_str()
+                    .unwrap_or_default();
+                let namespace = object.value()["metadata"]["namespace"]
+                    .as_str()
+                    .unwrap_or_default();
+                let place = (namespace, name);
+                remove::delete_in(state, resource, place, object, &options, now, dry_run);
+            }
+            (revision, found)
         });
         let metadata = json!({"resourceVersion": revision.to_string()});
-        Ok(answer::json(200, list::text(resource, &metadata, &removed)))
+        Ok(answer::json(200, list::text(resource, &metadata, &found)))
     }
 
     /// From the body, else from the query.
     fn delete_options(&self) -> Result<(DeleteOptions, bool), Failure> {
+        // The query counts only where there is no body.
         let body = if self.request.body().is_empty() {
-            Value::Null
+            self.delete_query()?
         } else {
             self.body_as_json()?
         };
@@ -88,8 +86,7 @@ impl Call<'_> {
                 .filter(|it| !it.is_empty())
                 .map(str::to_owned)
         };
-        let policy = text(&body["propagationPolicy"])
-            .or_else(|| self.query.get("propagationPolicy").map(str::to_owned));
+        let policy = text(&body["propagationPolicy"]);
         let orphan = body["orphanDependents"].as_bool();
         let propagation = match policy.as_deref() {
             Some("Orphan") => Some(Propagation::Orphan),
@@ -111,12 +108,12 @@ impl Call<'_> {
         // As of old, a negative number asks for the shortest time.
         let shortest = |seconds: i64| if seconds < 0 { 1 } else { seconds };
         let grace = body["gracePeriodSeconds"].as_i64();
-        let grace = if grace.is_some() {
-            grace
-        } else {
-            self.query.number("gracePeriodSeconds")?
-        };
-        let dry_run = self.dry_run()? || body["dryRun"].as_array().is_some_and(|it| !it.is_empty());
+        let rehearsal = body["dryRun"].as_array().filter(|it| !it.is_empty());
+        if rehearsal.is_some_and(|it| it.iter().any(|word| word != "All")) {
+            let error = FieldError::not_supported("dryRun", &body["dryRun"], &["All"]);
+            return Err(options::failure("DeleteOptions", &[error]));
+        }
+        let dry_run = rehearsal.is_some();
         let options = DeleteOptions {
             preconditions: Preconditions {
                 uid: text(&body["preconditions"]["uid"]),
@@ -126,6 +123,27 @@ impl Call<'_> {
             propagation,
         };
         Ok((options, dry_run))
+    }
+
+    /// The parameters that stand for a body.
+    fn delete_query(&self) -> Result<Value, Failure> {
+        let dry_run: Vec<&str> = self
+            .query
+            .all("dryRun")
+            .filter(|it| !it.is_empty())
+            .collect();
+        let orphan = self.query.get("orphanDependents").is_some();
+        let orphan = if orphan {
+            Some(self.query.flag("orphanDependents")?)
+        } else {
+            None
+        };
+        Ok(json!({
+            "gracePeriodSeconds": self.query.number("gracePeriodSeconds")?,
+            "propagationPolicy": self.query.get("propagationPolicy"),
+            "orphanDependents": orphan,
+            "dryRun": dry_run,
+        }))
     }
 }
 
