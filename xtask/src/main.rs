@@ -3,6 +3,7 @@
 mod clock;
 mod cluster;
 mod command;
+mod contract;
 mod debian;
 mod e2e;
 mod file;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Task::Fuzz { seconds, seed } => fuzz::run(seconds, seed).map_err(Into::into),
         Task::Schema => schema::run().map_err(Into::into),
         Task::E2e { arguments } => e2e::run(&arguments).map_err(Into::into),
+        Task::Contract { arguments } => contract::run(&arguments).map_err(Into::into),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,6 +65,12 @@ enum Task {
         /// Where the random numbers begin
         #[arg(long, default_value_t = 1)]
         seed: u64,
+    },
+    /// The embedded Kubernetes API beside a real one: the same facts, the same answers to random operations
+    Contract {
+        /// What the test runner of the facts gets, such as the name of one
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
     /// The suite on a real cluster: the one of `cluster up`, or `METAPARTICLE_TEST_KUBECONFIG`
     E2e {

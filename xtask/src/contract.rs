@@ -1,0 +1,133 @@
+//! `cargo xtask contract`: the embedded Kubernetes API held to a real one, by facts and by random operations.
+
+use std::{
+    env,
+    ffi::OsString,
+    io,
+    process::{Command, Stdio},
+};
+
+use crate::{cluster, terminal};
+
+/// Random operations on both servers.
+const OPERATIONS: &str = "10000";
+
+/// Why the embedded API was not shown to be like the real one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Error {
+    /// There is no real API server to compare with.
+    #[error("no cluster to compare with")]
+    Cluster(#[from] cluster::Error),
+    /// The test runner could not be started.
+    #[error("cannot start cargo")]
+    Start(#[source] io::Error),
+    /// A suite failed.
+    #[error("{0} does not hold")]
+    Failed(&'static str),
+    /// A suite ran nothing, or did not say what it ran.
+    #[error("{0} ran nothing")]
+    Nothing(&'static str),
+}
+
+/// Runs the facts on both servers, then the random operations on both side by side. `arguments` go to the suites.
+///
+/// # Errors
+/// When there is no cluster, a suite fails, or a suite ran nothing.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
+    let kubeconfig = kubeconfig()?;
+    let embedded = suite(
+        "the contract on the embedded API server",
+        "behaviours",
+        &[],
+        arguments,
+    )?;
+    let on_real = [(cluster::OTHER_CLUSTER, kubeconfig.clone())];
+    let real = suite(
+        "the contract on the real API server",
+        "behaviours",
+        &on_real,
+        arguments,
+    )?;
+    let operations = env::var_os("METAPARTICLE_CONTRACT_OPERATIONS");
+    let environment = [
+        (cluster::OTHER_CLUSTER, kubeconfig),
+        (
+            "METAPARTICLE_CONTRACT_OPERATIONS",
+            operations.unwrap_or_else(|| OPERATIONS.into()),
+        ),
+    ];
+    let both = ["--ignored".to_owned(), "--nocapture".to_owned()];
+    let compared = suite("random operations on both", "property", &environment, &both)?;
+    for count in [embedded, real, compared] {
+        terminal::result(&count);
+    }
+    Ok(())
+}
+
+/// The real cluster's: the one that is named, or that of the test cluster.
+fn kubeconfig() -> Result<OsString, Error> {
+    if let Some(named) = env::var_os(cluster::OTHER_CLUSTER).filter(|it| !it.is_empty()) {
+        return Ok(named);
+    }
+    let about = cluster::about()?;
+    Ok(about["kubeconfig"].as_str().unwrap_or_default().into())
+}
+
+/// Runs one test target, and returns what it says of how much it ran.
+fn suite(
+    what: &'static str,
+    target: &str,
+    environment: &[(&str, OsString)],
+    arguments: &[String],
+) -> Result<String, Error> {
+    terminal::step(what);
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args([
+            "test",
+            "--package",
+            "metaparticle-contract",
+            "--test",
+            target,
+            "--",
+        ])
+        .args(arguments)
+        .env_remove(cluster::OTHER_CLUSTER)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stderr(Stdio::inherit());
+    let output = cargo.output().map_err(Error::Start)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        terminal::result(&text);
+        return Err(Error::Failed(what));
+    }
+    count(&text).map(str::to_owned).ok_or(Error::Nothing(what))
+}
+
+/// The line with the count, if it is not 0.
+fn count(output: &str) -> Option<&str> {
+    let mut lines = output
+        .lines()
+        .filter_map(|line| line.strip_prefix("contract: "));
+    lines.next().filter(|line| !line.starts_with("0 "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suite_that_ran_nothing_has_no_count() {
+        let ran = "running 3 tests\ncontract: 3 of 3 behaviours ran on the real API server\n";
+        assert_eq!(
+            count(ran),
+            Some("3 of 3 behaviours ran on the real API server")
+        );
+        assert_eq!(
+            count("contract: 0 of 3 behaviours ran on the real API server\n"),
+            None
+        );
+        assert_eq!(count("running 0 tests\n"), None);
+    }
+}
