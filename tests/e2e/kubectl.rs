@@ -266,8 +266,8 @@ async fn manifests_are_applied_diffed_and_deleted() {
         &["configmap/settings configured"],
     );
     has(
-        &apply(&map.replace("data", "date"), "apply --server-side -f -").await,
-        &["unknown field \"date\""],
+        &apply(&map.replace("\ndata", "\ndate"), "apply --server-side -f -").await,
+        &[".date: field not declared in schema"],
     );
     has(&kubectl.says("get cm settings -o yaml").await, &["a: two"]);
     has(&kubectl.says("label cm settings x=y").await, &["labeled"]);
@@ -298,8 +298,13 @@ async fn what_is_not_there_is_said_in_one_sentence() {
         &kubectl.refuses("exec deploy/suite-web -- true").await,
         &["embedded cluster"],
     );
+    // kubectl looks for the schema in what it was given, and does not ask for more.
     has(
         &kubectl.refuses("explain pods").await,
+        &["not found in OpenAPI schema"],
+    );
+    has(
+        &kubectl.refuses("get --raw /openapi/v2").await,
         &["embedded cluster"],
     );
     has(
