@@ -283,7 +283,15 @@ async fn manifests_are_applied_diffed_and_deleted() {
     );
     has(&kubectl.says("delete cm settings").await, &["deleted"]);
     has(&kubectl.refuses("get cm settings").await, &["NotFound"]);
-    has(&kubectl.says("create ns other").await, &["created"]);
+    let other = "apiVersion: v1
+kind: Namespace
+metadata:
+  name: other
+";
+    has(
+        &apply(other, "create -f -").await,
+        &["namespace/other created"],
+    );
     has(
         &kubectl.says("delete ns other --timeout=30s").await,
         &["deleted"],
@@ -306,6 +314,10 @@ async fn what_is_not_there_is_said_in_one_sentence() {
     has(
         &kubectl.refuses("get --raw /openapi/v2").await,
         &["embedded cluster"],
+    );
+    has(
+        &kubectl.refuses("create ns typed").await,
+        &["embedded cluster reads JSON"],
     );
     has(
         &kubectl.refuses("create token default").await,

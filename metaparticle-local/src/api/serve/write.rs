@@ -47,6 +47,11 @@ impl Call<'_> {
 
     /// The body as an object.
     fn object(&self, media: &str) -> Result<Decoded, Failure> {
+        if media == "application/vnd.kubernetes.protobuf" {
+            return Err(Failure::not_implemented(
+                "the embedded cluster reads JSON and YAML, no protobuf: use `kubectl apply` or `create -f`",
+            ));
+        }
         if !matches!(
             media,
             "application/json" | "application/yaml" | "application/apply-patch+yaml"
