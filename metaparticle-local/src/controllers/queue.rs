@@ -40,6 +40,11 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         }
     }
 
+    /// Whether no key is due at once.
+    pub(super) fn is_idle(&self) -> bool {
+        self.ready.is_empty()
+    }
+
     /// Notes that a key was reconciled, and when it is due again by itself.
     pub(super) fn done(&mut self, key: K, again: Option<Duration>) {
         self.failures.remove(&key);

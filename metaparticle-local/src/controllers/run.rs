@@ -3,6 +3,8 @@
 
 use std::{fmt::Debug, hash::Hash, time::Duration};
 
+use tokio::time::{Instant, sleep_until};
+
 use crate::api::{Api, Change, failure::Failure, resource::Resource};
 
 use super::queue::Queue;
@@ -30,20 +32,34 @@ pub(super) trait Controller: Send {
     fn reconcile(&mut self, api: &Api, key: &Self::Key) -> Result<Option<Duration>, Failure>;
 }
 
+/// After the first change, how long others may join it, at least: a thousand pods are not counted a thousand times.
+const SETTLE: Duration = Duration::from_millis(1);
+
 /// Runs a controller for ever.
 pub(super) async fn run(api: Api, mut controller: impl Controller) {
     let mut changes = api.changes(&controller.watches());
     let mut queue = Queue::new();
+    let mut settled = Instant::now();
+    let mut took = Duration::ZERO;
     loop {
+        let due = async {
+            sleep_until(settled).await;
+            queue.next().await
+        };
         // Changes first: what comes together is reconciled once.
         tokio::select! {
             biased;
             change = changes.next() => {
+                if queue.is_idle() {
+                    // Who takes long to look waits as long for more to see.
+                    settled = Instant::now() + took.max(SETTLE);
+                }
                 for key in controller.keys(&api, &change) {
                     queue.add(key);
                 }
             }
-            key = queue.next() => {
+            key = due => {
+                let begin = Instant::now();
                 match controller.reconcile(&api, &key) {
                     Ok(again) => queue.done(key, again),
                     Err(failure) => {
@@ -51,6 +67,7 @@ pub(super) async fn run(api: Api, mut controller: impl Controller) {
                         queue.failed(key);
                     }
                 }
+                took = begin.elapsed();
             }
         }
         tokio::task::yield_now().await;

@@ -49,7 +49,7 @@ struct Call<'a> {
 }
 
 impl Api {
-    /// Answers one request of `client`. Port-forward is not for here: it needs the connection.
+    /// Answers one request of `client`, as over HTTP: a body of more than 3 MiB is refused. Port-forward is not for here: it needs the connection.
     ///
     /// # Cancel safety
     /// Dropped before it ends, the request was either done or not done, never half.
