@@ -242,8 +242,8 @@ async fn parameters_that_are_none_are_refused() {
             "continue=eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6LTk5LCJzdGFydCI6Ii4uLy4uIn0",
             400,
         ),
-        ("resourceVersion=-1", 422),
-        ("resourceVersion=18446744073709551616", 422),
+        ("resourceVersion=-1", 400),
+        ("resourceVersion=18446744073709551616", 400),
         ("labelSelector=((((", 400),
         ("fieldSelector=%00", 400),
         // As the real one, word for word.
