@@ -2,7 +2,10 @@
 
 use std::{io, path::PathBuf, process::ExitStatus, sync::Arc, time::Duration};
 
-use futures::{FutureExt as _, future};
+use futures::{
+    FutureExt as _,
+    future::{self, BoxFuture, OptionFuture},
+};
 use k8s_openapi::api::core::v1::{Container, LifecycleHandler};
 use tokio::{
     io::AsyncReadExt as _,
@@ -29,6 +32,8 @@ const LAST_OUTPUT: Duration = Duration::from_secs(1);
 pub(crate) struct Stop {
     /// When it is killed.
     pub(crate) by: Instant,
+    /// The node ends as well: the time left is for what comes after SIGTERM, not for a hook.
+    pub(crate) node_ends: bool,
 }
 
 /// Writes what a container prints.
@@ -57,21 +62,24 @@ pub(crate) async fn run(
     let (exit, mut handle) = (&mut process.exit, process.handle);
     let end = exit.wait();
     tokio::pin!(end);
-    let mut hooked = future::pending().boxed();
-    let (mut hook, mut kill_at) = (hook, None);
+    let mut hooked: Option<BoxFuture<'_, bool>> = None;
+    let mut kill_at = None;
     let status = loop {
         tokio::select! {
             status = &mut end => break status,
             Ok(()) = stop.changed() => {
-                let Some(Stop { by }) = *stop.borrow_and_update() else { continue };
+                let Some(Stop { by, node_ends }) = *stop.borrow_and_update() else { continue };
                 if kill_at.is_none() {
-                    let (hook, inside) = (hook.take(), inside.clone());
-                    hooked = async move { run_hook(hook, &inside).await }.boxed();
+                    hooked = Some(run_hook(hook.as_ref(), &inside).boxed());
+                }
+                if node_ends {
+                    let patience = patience(hook.as_ref(), by.saturating_duration_since(Instant::now()));
+                    hooked = hooked.map(|it| timeout(patience, it).map(|_| false).boxed());
                 }
                 kill_at = Some(kill_at.map_or(by, |at: Instant| at.min(by)));
             }
-            took_time = &mut hooked => {
-                hooked = future::pending().boxed();
+            Some(took_time) = OptionFuture::from(hooked.as_mut()) => {
+                hooked = None;
                 handle.signal(15).await;
                 if took_time {
                     kill_at = kill_at.max(Some(Instant::now() + LEAST_GRACE));
@@ -142,11 +150,20 @@ impl Hook {
     }
 }
 
+/// What a hook has when the node ends within `left`: nobody is sent to the container any more, so it needs not wait for
+/// that.
+fn patience(hook: Option<&Hook>, left: Duration) -> Duration {
+    match hook {
+        None | Some(Hook::Sleep(_)) => Duration::ZERO,
+        Some(Hook::Check(_)) => left / 2,
+    }
+}
+
 /// Whether there was a hook.
-async fn run_hook(hook: Option<Hook>, inside: &Inside) -> bool {
+async fn run_hook(hook: Option<&Hook>, inside: &Inside) -> bool {
     match hook {
         None => return false,
-        Some(Hook::Sleep(time)) => sleep(time).await,
+        Some(Hook::Sleep(time)) => sleep(*time).await,
         Some(Hook::Check(check)) => {
             if let Err(why) = check.run(inside).await {
                 tracing::warn!(why, "a preStop hook failed");

@@ -1,6 +1,7 @@
 //! The node with real processes.
 
 mod address;
+mod end;
 mod logs;
 mod probes;
 mod whole;
@@ -69,6 +70,26 @@ impl Fixture {
             assert!(Instant::now() < end, "never {what}: {:#}", pod["status"]);
             sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Creates a pod that runs `action` when it gets SIGTERM, and waits until it would.
+    async fn create_trap(&self, name: &str, action: &str, change: impl FnOnce(&mut Value)) -> i32 {
+        let file = self.folder.path().join(format!("{name}-traps"));
+        let script = format!(
+            "trap '{action}' TERM; : > {}; while :; do sleep 0.01; done",
+            file.display()
+        );
+        let mut spec = pod(&script);
+        change(&mut spec);
+        self.create(name, spec);
+        let pod = self.ready(name).await;
+        let end = Instant::now() + Duration::from_secs(10);
+        while !file.exists() {
+            assert!(Instant::now() < end, "never set its trap");
+            sleep(Duration::from_millis(5)).await;
+        }
+        fs::remove_file(file).unwrap();
+        pid(&pod)
     }
 
     async fn phase(&self, name: &str, phase: &str) -> Value {
@@ -254,59 +275,6 @@ async fn a_killed_process_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_deleted_pod_ends_in_order_and_its_object_goes() {
-    let fixture = Fixture::new().await;
-    fixture.create(
-        "web",
-        pod("trap 'sleep 0.1; exit 0' TERM; while :; do sleep 0.01; done"),
-    );
-    let pid = pid(&fixture.ready("web").await);
-    fixture.delete("web", None);
-    let pod = fixture.until("web", "marked", |pod| {
-        pod["metadata"]["deletionTimestamp"].is_string()
-    });
-    assert_eq!(first(&pod.await)["ready"], true, "it is still there");
-    fixture.gone("web").await;
-    assert!(is_gone(pid));
-    let stopping = ("Killing".to_owned(), "Stopping container main".to_owned());
-    assert!(fixture.events("web").contains(&stopping));
-    let left = || fs::read_dir(fixture.folder.path()).unwrap().count();
-    while left() > 0 {
-        sleep(Duration::from_millis(5)).await;
-    }
-}
-
-#[tokio::test]
-async fn a_pod_that_ignores_sigterm_is_killed_after_its_grace() {
-    let fixture = Fixture::new().await;
-    fixture.create("web", pod("trap '' TERM; while :; do sleep 0.01; done"));
-    let pid = pid(&fixture.ready("web").await);
-    let start = Instant::now();
-    fixture.delete("web", Some(1));
-    fixture.gone("web").await;
-    assert!(is_gone(pid));
-    let took = start.elapsed();
-    assert!(
-        (Duration::from_secs(1)..Duration::from_secs(3)).contains(&took),
-        "{took:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_pod_whose_object_is_gone_ends_soon() {
-    let fixture = Fixture::new().await;
-    fixture.create("web", pod("trap '' TERM; while :; do sleep 0.01; done"));
-    let pid = pid(&fixture.ready("web").await);
-    fixture.delete("web", Some(0));
-    fixture.gone("web").await;
-    let end = Instant::now() + Duration::from_secs(3);
-    while !is_gone(pid) {
-        assert!(Instant::now() < end);
-        sleep(Duration::from_millis(5)).await;
-    }
-}
-
-#[tokio::test]
 async fn an_unknown_image_waits_until_it_is_known() {
     let fixture = Fixture::new().await;
     let container = json!({"name": "main", "image": "later:1", "args": ["-c", "exec sleep 1000"]});
@@ -401,48 +369,6 @@ async fn a_sidecar_runs_beside_and_ends_after_the_main_container() {
     let pod = fixture.phase("web", "Succeeded").await;
     let ended = &pod["status"]["initContainerStatuses"][0]["state"]["terminated"];
     assert_eq!(ended["exitCode"], 143);
-}
-
-#[tokio::test]
-async fn a_pod_does_not_outlive_its_deadline() {
-    let fixture = Fixture::new().await;
-    let mut spec = pod("exec sleep 1000");
-    spec["activeDeadlineSeconds"] = 1.into();
-    fixture.create("web", spec);
-    let running = pid(&fixture.ready("web").await);
-    let failed = |pod: &Value| pod["status"]["reason"] == "DeadlineExceeded";
-    let ended = |pod: &Value| failed(pod) && first(pod)["state"]["terminated"].is_object();
-    let pod = fixture.until("web", "over", ended).await;
-    assert_eq!(pod["status"]["phase"], "Failed");
-    assert!(is_gone(running));
-}
-
-#[tokio::test]
-async fn dropping_the_node_kills_every_pod_before_it_returns() {
-    let fixture = Fixture::new().await;
-    fixture.create("web", pod("trap '' TERM; while :; do sleep 0.01; done"));
-    let pid = pid(&fixture.ready("web").await);
-    assert!(!is_gone(pid));
-    let start = Instant::now();
-    drop(fixture.node);
-    assert!(is_gone(pid));
-    assert!(start.elapsed() < Duration::from_secs(1));
-}
-
-#[tokio::test]
-async fn a_shutdown_lets_pods_end_in_order() {
-    let fixture = Fixture::new().await;
-    let file = fixture.folder.path().join("said");
-    let script = format!(
-        "trap 'echo bye > {}; exit' TERM; while :; do sleep 0.01; done",
-        file.display()
-    );
-    fixture.create("web", pod(&script));
-    fixture.ready("web").await;
-    let start = Instant::now();
-    fixture.node.shutdown(Duration::from_secs(5)).await;
-    assert_eq!(fs::read_to_string(file).unwrap(), "bye\n");
-    assert!(start.elapsed() < Duration::from_secs(2));
 }
 
 #[tokio::test]

@@ -60,6 +60,7 @@ pub(super) struct Worker {
     started: Instant,
     /// Nothing shall run after this.
     kill_at: Option<Instant>,
+    node_ends: bool,
     deleted: bool,
     sender: mpsc::UnboundedSender<Report>,
     reports: mpsc::UnboundedReceiver<Report>,
@@ -105,6 +106,7 @@ impl Worker {
             prepared: Prepared::default(),
             started: Instant::now(),
             kill_at: None,
+            node_ends: false,
             deleted: false,
             sender,
             reports,
@@ -118,6 +120,7 @@ impl Worker {
         self.look();
         loop {
             if let Some(grace) = *shutdown.borrow_and_update() {
+                self.node_ends = true;
                 self.end(grace);
             }
             self.step().await;
@@ -174,10 +177,12 @@ impl Worker {
         let by = Instant::now() + grace;
         let by = self.kill_at.map_or(by, |earlier| earlier.min(by));
         self.kill_at = Some(by);
+        let node_ends = self.node_ends;
         for run in self.runs.iter().flatten() {
             run.stop.send_if_modified(|stop| match stop {
-                Some(stop) if by < stop.by => {
-                    stop.by = by;
+                Some(stop) if by < stop.by || node_ends != stop.node_ends => {
+                    stop.by = by.min(stop.by);
+                    stop.node_ends = node_ends;
                     true
                 }
                 _ => false,
@@ -271,7 +276,8 @@ impl Worker {
         }
         if let Some(run) = &self.runs[index] {
             let by = self.kill_at.unwrap_or_else(|| Instant::now() + grace);
-            run.stop.send_replace(Some(Stop { by }));
+            let node_ends = self.node_ends;
+            run.stop.send_replace(Some(Stop { by, node_ends }));
         }
     }
 
