@@ -135,7 +135,7 @@ impl Builder {
         Ok(Cluster {
             proxy,
             _controllers: controllers,
-            _server: server,
+            server,
             pod_addresses: node.as_ref().is_some_and(|node| !node.shares_address()),
             node: Mutex::new(node),
             api,
@@ -160,7 +160,7 @@ async fn serve(api: &Api, kubeconfig: &Path) -> Result<Server, Error> {
 pub struct Cluster {
     proxy: Option<Proxy>,
     _controllers: JoinSet<()>,
-    _server: Option<Server>,
+    server: Option<Server>,
     node: Mutex<Option<Node>>,
     pod_addresses: bool,
     api: Api,
@@ -216,6 +216,12 @@ impl Cluster {
     #[must_use]
     pub fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// How to reach it over HTTPS, if it listens: what is in the file of [`Builder::listen`], with the token.
+    #[must_use]
+    pub fn kubeconfig(&self) -> Option<String> {
+        Some(self.server.as_ref()?.kubeconfig("default"))
     }
 
     /// Whether every pod has an address of its own. If not, pods that bind the same port collide.

@@ -87,6 +87,7 @@ impl Error {
             Self::Local(
                 super::local::Error::Running { .. }
                 | super::local::Error::NotRunning { .. }
+                | super::local::Error::Starting { .. }
                 | super::local::Error::Detach,
             ) => Exit::Usage,
             Self::Target(_)

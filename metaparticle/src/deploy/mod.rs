@@ -167,7 +167,11 @@ fn run_command(embedded: &Embedded, command: &Command, report: &Report) -> Resul
     let exit = runtime.block_on(async {
         let interrupt = Interrupt::listen(report.clone()).map_err(system("listen for Ctrl-C"))?;
         let place = match command {
-            Command::Up(options) => Place::open(target, &spec, options, report).await?,
+            Command::Up(options) => tokio::select! {
+                biased;
+                () = interrupt.wait() => return Ok(Exit::Interrupted),
+                place = Place::open(target, &spec, options, report) => place?,
+            },
             _ => Place::find(target, &spec)?,
         };
         let chosen = place.chosen();
@@ -186,7 +190,10 @@ fn run_command(embedded: &Embedded, command: &Command, report: &Report) -> Resul
                     ..embedded.clone()
                 };
                 // Decides by itself what Ctrl-C does.
-                up::up(&embedded, options, &place, report, &interrupt).await
+                let ended = up::up(&embedded, options, &place, report, &interrupt).await;
+                // However it ended, programs are asked to end before they are killed.
+                place.close().await;
+                ended
             }
             command => tokio::select! {
                 biased;

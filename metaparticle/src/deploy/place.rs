@@ -70,6 +70,14 @@ impl Place {
         }
     }
 
+    /// Ends what lives in this process.
+    pub(super) async fn close(&self) {
+        #[cfg(feature = "local")]
+        if let Self::Here(running) = self {
+            running.stop().await;
+        }
+    }
+
     /// The embedded cluster, if it is in this process.
     #[cfg(feature = "local")]
     pub(super) fn here(&self) -> Option<&Running> {

@@ -248,7 +248,6 @@ fn similar<'a>(name: &str, known: &'a [String]) -> Option<&'a String> {
         .map(|(_, known)| known)
 }
 
-/// One sentence without the debug quotes of the library's.
 /// The kubeconfig by kubectl's rules: of the list in `KUBECONFIG` the files that exist, merged; else `~/.kube/config`.
 fn read() -> Result<Kubeconfig, KubeconfigError> {
     let list = std::env::var_os("KUBECONFIG").unwrap_or_default();

@@ -44,13 +44,28 @@ impl Up {
         Self::start(WEB, flags, arguments)
     }
 
+    /// Starts the service with more environment.
+    pub(crate) fn web_in(environment: &[(&str, &str)]) -> Self {
+        Self::start_in(WEB, environment, &[], &[])
+    }
+
     fn start(program: &str, flags: &[&str], arguments: &[&str]) -> Self {
+        Self::start_in(program, &[], flags, arguments)
+    }
+
+    fn start_in(
+        program: &str,
+        environment: &[(&str, &str)],
+        flags: &[&str],
+        arguments: &[&str],
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         // As cargo marks its target directory.
         std::fs::write(folder.path().join("CACHEDIR.TAG"), "").expect("written");
         let copy = folder.path().join("program");
         std::fs::copy(program, &copy).expect("copied");
         let mut command = Command::new(copy);
+        command.envs(environment.iter().copied());
         Self::spawn(
             command
                 .args(["metaparticle", "up", "--output", "json"])

@@ -30,6 +30,13 @@ pub enum Error {
         /// The application.
         app: String,
     },
+    /// Another process is about to run it.
+    #[error("{app} is just starting on the embedded cluster")]
+    #[diagnostic(help("try again in a moment"))]
+    Starting {
+        /// The application.
+        app: String,
+    },
     /// It ends with this process, so this process cannot leave.
     #[error("the embedded cluster ends with this process, so --detach has no meaning for it")]
     #[diagnostic(help(

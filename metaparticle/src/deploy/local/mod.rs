@@ -2,8 +2,9 @@
 
 mod claim;
 mod error;
+mod folder;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use kube::config::Kubeconfig;
 use metaparticle_local::{Cluster, Program};
@@ -39,7 +40,7 @@ impl Running {
         namespace: String,
         report: &Report,
     ) -> Result<Self, Error> {
-        let folder = folder(spec.name.as_str())?;
+        let folder = folder::of(spec.name.as_str())?;
         let claim = Claim::take(&folder, spec.name.as_str())?;
         let kubeconfig = folder.join("kubeconfig");
         let path = std::env::current_exe().map_err(|source| Error::Executable { source })?;
@@ -59,7 +60,15 @@ impl Running {
             .map_err(|source| Error::Start {
                 source: source.into(),
             })?;
-        let chosen = chosen(&kubeconfig, namespace)?;
+        let text = cluster.kubeconfig().unwrap_or_default();
+        let read = Kubeconfig::from_yaml(&text).map_err(|error| error.to_string());
+        let chosen = chosen(
+            read.map_err(|message| Error::Kubeconfig {
+                path: kubeconfig.clone(),
+                message,
+            })?,
+            namespace,
+        );
         report.event(Event::note(format!(
             "the embedded cluster runs in this process and ends with it; a real one is chosen by METAPARTICLE_CONTEXT \
              or `-- metaparticle up --context NAME`. kubectl --kubeconfig {}",
@@ -68,7 +77,7 @@ impl Running {
         if !cluster.has_pod_addresses() {
             report.event(Event::warning(
                 "this machine does not allow an address for each pod, so replicas that bind the same port collide; \
-                 `metaparticle::listen(port)` works here, too",
+                 `metaparticle::listen(port)` works here, too. What binds 0.0.0.0 is reached from the network",
             ));
         }
         Ok(Self {
@@ -88,8 +97,13 @@ impl Running {
                 .service(&self.chosen.namespace, service, number)
                 .await;
             if address.port() != number {
+                let why = if self.cluster.has_pod_addresses() {
+                    "is taken on this machine"
+                } else {
+                    "is the pods' own"
+                };
                 report.event(Event::note(format!(
-                    "port {number} of this machine is taken, so another is used"
+                    "port {number} {why}, so the Service has another"
                 )));
             }
             report.event(Event::Forwarded {
@@ -108,41 +122,36 @@ impl Running {
 /// The embedded cluster that another process runs for this application.
 pub(super) fn find(spec: &AppSpec, namespace: String) -> Result<Chosen, Error> {
     let app = spec.name.as_str();
-    let folder = folder(app)?;
+    let folder = folder::of(app)?;
     if !claim::is_taken(&folder) {
         return Err(Error::NotRunning {
             app: app.to_owned(),
         });
     }
-    chosen(&folder.join("kubeconfig"), namespace)
-}
-
-fn chosen(path: &std::path::Path, namespace: String) -> Result<Chosen, Error> {
-    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| Error::Kubeconfig {
-        path: path.to_owned(),
+    let path = folder.join("kubeconfig");
+    if !path.exists() {
+        return Err(Error::Starting {
+            app: app.to_owned(),
+        });
+    }
+    let kubeconfig = Kubeconfig::read_from(&path).map_err(|error| Error::Kubeconfig {
+        path,
         message: error.to_string(),
     })?;
+    Ok(chosen(kubeconfig, namespace))
+}
+
+fn chosen(kubeconfig: Kubeconfig, namespace: String) -> Chosen {
     let server = kubeconfig
         .clusters
         .first()
         .and_then(|it| it.cluster.as_ref()?.server.clone());
-    Ok(Chosen {
+    Chosen {
         context: CONTEXT.into(),
         server: server.unwrap_or_default(),
         namespace,
         why: "no context is named, so the embedded cluster has",
         proxy: None,
         kubeconfig,
-    })
-}
-
-/// Where the kubeconfig of an application's cluster is: in the target directory of this executable, else among the
-/// temporary files.
-fn folder(app: &str) -> Result<PathBuf, Error> {
-    let executable = std::env::current_exe().map_err(|source| Error::Executable { source })?;
-    let target = executable
-        .ancestors()
-        .find(|it| it.join("CACHEDIR.TAG").is_file());
-    let base = target.map_or_else(std::env::temp_dir, PathBuf::from);
-    Ok(base.join("metaparticle").join("local").join(app))
+    }
 }
