@@ -19,8 +19,11 @@
 //! - **`cargo build`** checks the attributes, renders a Dockerfile and the manifests, embeds them in the program, and
 //!   mirrors them to `target/metaparticle/artifacts/<package>/<binary>/`. A mistake in an attribute is a compile error
 //!   at its token.
-//! - **`cargo run`** starts the deployer instead of `main`: it builds the image, pushes it, applies the manifests, and
-//!   judges the rollout. What stands after `--` is for the program, unless its first word is `metaparticle`.
+//! - **`cargo run`** starts the deployer instead of `main`. Without a named context it starts a cluster in its own
+//!   process and runs the replicas as processes of this machine; with one, it builds the image and pushes it. Then it
+//!   applies the manifests, and judges the rollout. What stands after `--` is for the program, unless its first word is
+//!   `metaparticle`. `METAPARTICLE_REPLICAS`, `_SHARDS`, `_COMPLETIONS` and `_PARALLELISM` override the attributes'
+//!   numbers.
 //! - **In the cluster** the same source runs as it is: the deployer is not in the container's binary, and the
 //!   generated manifests say in `METAPARTICLE_ROLE` who the program is. Nothing is guessed from its surroundings.
 //!   To run `main` on your own machine, say `METAPARTICLE_ROLE=replica cargo run`.
@@ -34,8 +37,9 @@
 //!
 //! # Features
 //! - `deploy` (default): the deployer. It never gets into the container, whatever features are on.
+//! - `local` (default): the embedded cluster, and `testing`. Unix only.
 //! - `k8s` (default): chooses the version feature `earliest` of `k8s-openapi`. A program that chooses another one
-//!   takes `default-features = false, features = ["deploy"]`.
+//!   takes `default-features = false, features = ["local"]`.
 
 #[cfg(all(feature = "deploy", not(metaparticle_container)))]
 pub mod deploy;
@@ -57,10 +61,10 @@ pub mod testing;
 /// | key | value | effect | default |
 /// |-----|-------|--------|---------|
 /// | `name` | 1 to 63 lower-case letters, digits and `-`, beginning with a letter | names the image and every object | the binary's name, `_` as `-` |
-/// | `repository` | `"[host[:port]/]path"` | where the image is pushed, as `<repository>/<name>` | none: a deployment needs it, or `METAPARTICLE_REPOSITORY` |
+/// | `repository` | `"[host[:port]/]path"` | where the image is pushed, as `<repository>/<name>` | none: a deployment to a named cluster needs it, or `METAPARTICLE_REPOSITORY` |
 /// | `tag` | 1 to 128 letters, digits, `_`, `.` and `-` | tag of the image; pods run it by its digest | the package's version, `+` as `-` |
 /// | `namespace` | 1 to 63 lower-case letters, digits and `-` | where the objects are | that of the context |
-/// | `context` | a context of the kubeconfig | the cluster to deploy to | none: no cluster is used that was not named, here or in `METAPARTICLE_CONTEXT` |
+/// | `context` | a context of the kubeconfig | the cluster to deploy to | none: the embedded cluster, unless `METAPARTICLE_CONTEXT` names one |
 /// | `ports` | `[8080, "9090/udp", "admin:9000", "dns:53/udp"]` | where the program listens; each gets a place in the Service | none |
 /// | `public` | flag | the Service is reachable from outside (`type: LoadBalancer`) | off |
 /// | `env(…)` | `env(LOG = "info", "my.var" = "x")` | environment of the program; `METAPARTICLE_…` is reserved | none |

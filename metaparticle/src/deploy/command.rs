@@ -130,7 +130,8 @@ pub struct Logs {
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::doc_markdown, reason = "the text is shown as it is by --help")]
 pub struct Target {
-    /// Context of the kubeconfig [env: METAPARTICLE_CONTEXT] [default: the attribute's; never the current one]
+    /// Context of the kubeconfig [env: METAPARTICLE_CONTEXT] [default: the attribute's, else the embedded cluster; never
+    /// the current one]
     #[arg(long, value_name = "CONTEXT")]
     pub context: Option<String>,
     /// Namespace [env: METAPARTICLE_NAMESPACE] [default: the attribute's, else the context's]
