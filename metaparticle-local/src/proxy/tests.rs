@@ -1,3 +1,5 @@
+//! The proxy with real sockets.
+
 use std::{future::Future, time::Duration};
 
 use serde_json::{Value, json};
