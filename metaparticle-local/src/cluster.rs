@@ -31,6 +31,7 @@ pub struct Builder {
     without_controllers: bool,
     programs: BTreeMap<String, Program>,
     kubeconfig: Option<PathBuf>,
+    job_backoff: Option<Duration>,
 }
 
 /// A cluster that cannot start.
@@ -77,6 +78,14 @@ impl Builder {
     pub fn program(mut self, image: impl Into<String>, program: Program) -> Self {
         self.programs.insert(image.into(), program);
         self
+    }
+
+    /// How long a Job waits after its first failure; the wait doubles with each. Default: 10 s, as the real controller's.
+    pub fn job_backoff(self, first: Duration) -> Self {
+        Self {
+            job_backoff: Some(first),
+            ..self
+        }
     }
 
     /// Serves the API over HTTPS on loopback as well, and writes a kubeconfig (mode 0600) that says how to reach it.
@@ -130,7 +139,7 @@ impl Builder {
         let controllers = if self.without_controllers {
             JoinSet::new()
         } else {
-            controllers::start(&api)
+            controllers::start(&api, self.job_backoff.unwrap_or(controllers::JOB_BACKOFF))
         };
         Ok(Cluster {
             proxy,

@@ -23,13 +23,16 @@ mod stateful_set;
 
 use crate::api::Api;
 
-/// Starts all controllers; they run until the returned tasks are aborted (dropped).
-pub(crate) fn start(api: &Api) -> tokio::task::JoinSet<()> {
+pub(crate) use job::backoff::FIRST as JOB_BACKOFF;
+
+/// Starts all controllers; they run until the returned tasks are aborted (dropped). `job_backoff` is waited after a Job's
+/// first failure.
+pub(crate) fn start(api: &Api, job_backoff: std::time::Duration) -> tokio::task::JoinSet<()> {
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(run::run(api.clone(), deployment::Deployments));
     tasks.spawn(run::run(api.clone(), replica_set::ReplicaSets));
     tasks.spawn(run::run(api.clone(), stateful_set::StatefulSets::default()));
-    tasks.spawn(run::run(api.clone(), job::Jobs::default()));
+    tasks.spawn(run::run(api.clone(), job::Jobs::new(job_backoff)));
     tasks.spawn(run::run(api.clone(), endpoint_slice::EndpointSlices));
     tasks.spawn(run::run(api.clone(), garbage::Garbage::default()));
     tasks.spawn(run::run(api.clone(), namespace::Namespaces));

@@ -9,19 +9,35 @@ use k8s_openapi::{
 
 use crate::controllers::pods::{phase, ready_condition, until};
 
-/// The wait after the first failure; it doubles with each.
-const FIRST: Duration = Duration::from_secs(10);
+/// The wait after the first failure, as the real controller has it; it doubles with each.
+pub(crate) const FIRST: Duration = Duration::from_secs(10);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(600);
 
 /// Failures in a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Backoff {
+    first: Duration,
     failures: u32,
     last: Option<Timestamp>,
 }
 
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new(FIRST)
+    }
+}
+
 impl Backoff {
+    /// None yet; the first will be waited for so long.
+    pub(super) fn new(first: Duration) -> Self {
+        Self {
+            first,
+            failures: 0,
+            last: None,
+        }
+    }
+
     /// With pods that ended since, in any order.
     pub(super) fn with<'a>(mut self, ended: impl Iterator<Item = &'a Pod>, now: Timestamp) -> Self {
         let mut ended: Vec<_> = ended
@@ -30,7 +46,7 @@ impl Backoff {
         ended.sort_unstable();
         for (at, phase) in ended {
             if phase == "Succeeded" {
-                self = Self::default();
+                self = Self::new(self.first);
             } else {
                 self.failures += 1;
                 self.last = Some(at);
@@ -39,19 +55,25 @@ impl Backoff {
         self
     }
 
+    /// The wait after the first failure.
+    pub(super) fn first(self) -> Duration {
+        self.first
+    }
+
     /// How long to wait from now.
     pub(super) fn remaining(self, now: Timestamp) -> Duration {
-        self.last
-            .map_or(Duration::ZERO, |last| wait(self.failures, last, now))
+        self.last.map_or(Duration::ZERO, |last| {
+            wait(self.first, self.failures, last, now)
+        })
     }
 }
 
 /// How long to wait from now after so many failures, the last of them at some time.
-pub(super) fn wait(failures: u32, last: Timestamp, now: Timestamp) -> Duration {
+pub(super) fn wait(first: Duration, failures: u32, last: Timestamp, now: Timestamp) -> Duration {
     let Some(doublings) = failures.checked_sub(1) else {
         return Duration::ZERO;
     };
-    let wait = FIRST.saturating_mul(1 << doublings.min(20)).min(LONGEST);
+    let wait = first.saturating_mul(1 << doublings.min(20)).min(LONGEST);
     let wait = SignedDuration::try_from(wait).unwrap_or_default();
     last.saturating_add(wait)
         .map_or(Duration::ZERO, |due| until(due, now))

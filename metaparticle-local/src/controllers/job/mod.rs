@@ -1,6 +1,6 @@
 //! Jobs: pods that end, made again until enough have succeeded or too many failed.
 
-mod backoff;
+pub(crate) mod backoff;
 mod conditions;
 mod decide;
 mod indexes;
@@ -43,10 +43,21 @@ use world::World;
 const COMPONENT: &str = "job-controller";
 
 /// The controller.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Jobs {
+    /// The wait after a Job's first failure.
+    first: Duration,
     /// Failures in a row, by the uid of the Job.
     backoff: HashMap<String, Backoff>,
+}
+
+impl Jobs {
+    pub(super) fn new(first: Duration) -> Self {
+        Self {
+            first,
+            backoff: HashMap::new(),
+        }
+    }
 }
 
 impl Controller for Jobs {
@@ -91,7 +102,8 @@ impl Controller for Jobs {
             return Ok(None);
         }
         let pods: Vec<Object<Pod>> = claimed(api, &JOB, &job, &selector)?;
-        let backoff = self.backoff.get(job.uid()).copied().unwrap_or_default();
+        let known = self.backoff.get(job.uid()).copied();
+        let backoff = known.unwrap_or_else(|| Backoff::new(self.first));
         let world = World {
             job: &job,
             spec,

@@ -25,9 +25,9 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// How long to wait from now.
-    pub(super) fn remaining(self, now: Timestamp) -> Duration {
-        wait(self.count, self.last, now)
+    /// How long to wait from now, if `first` is waited after the first.
+    pub(super) fn remaining(self, first: Duration, now: Timestamp) -> Duration {
+        wait(first, self.count, self.last, now)
     }
 }
 

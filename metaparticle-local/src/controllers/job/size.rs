@@ -50,9 +50,9 @@ pub(super) fn change(world: &World<'_>, tally: &Tally<'_>) -> Change {
     }
     let failures = failures(world).unwrap_or_default();
     let wait = |it: &i32| {
-        failures
-            .get(it)
-            .map_or(Duration::ZERO, |it| it.remaining(world.now))
+        failures.get(it).map_or(Duration::ZERO, |it| {
+            it.remaining(world.backoff.first(), world.now)
+        })
     };
     let (ready, waiting): (Vec<i32>, Vec<i32>) =
         pending(world, tally).partition(|it| wait(it).is_zero());

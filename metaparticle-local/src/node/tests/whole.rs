@@ -50,7 +50,7 @@ async fn a_service_reaches_four_replicas_within_a_second() {
     if fixture.node.shares_address() {
         return eprintln!("skipped: seccomp notification is refused here");
     }
-    let _controllers = controllers::start(&fixture.api);
+    let _controllers = controllers::start(&fixture.api, controllers::JOB_BACKOFF);
     let proxy = proxy::start(&fixture.api, ProxyConfig::default());
     let port = free_port();
     let create = |resource, object| {

@@ -19,6 +19,8 @@ use super::{
 
 /// Name of its context.
 pub(super) const CONTEXT: &str = "metaparticle-local";
+/// How long a job waits before it tries again, first. Whoever sits before it does not want to wait 10 s.
+const JOB_BACKOFF: Duration = Duration::from_secs(1);
 /// How long programs are given to end by themselves.
 const GRACE: Duration = Duration::from_millis(700);
 
@@ -55,6 +57,7 @@ impl Running {
                 },
             )
             .listen(kubeconfig.as_path())
+            .job_backoff(JOB_BACKOFF)
             .start()
             .await
             .map_err(|source| Error::Start {
