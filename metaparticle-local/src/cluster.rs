@@ -32,6 +32,7 @@ pub struct Builder {
     programs: BTreeMap<String, Program>,
     kubeconfig: Option<PathBuf>,
     job_backoff: Option<Duration>,
+    folder: Option<PathBuf>,
 }
 
 /// A cluster that cannot start.
@@ -97,6 +98,15 @@ impl Builder {
         }
     }
 
+    /// Keeps the files of pods in this folder, which must exist and be no other cluster's: see [`NodeConfig::folder`].
+    /// Default: a private folder among the temporary files, which is left there if this process is killed.
+    pub fn folder(self, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: Some(folder.into()),
+            ..self
+        }
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -115,6 +125,7 @@ impl Builder {
             let config = NodeConfig {
                 programs: self.programs,
                 kubeconfig: self.kubeconfig.clone(),
+                folder: self.folder,
                 ports: ports.clone(),
                 ..NodeConfig::default()
             };

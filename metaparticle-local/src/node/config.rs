@@ -15,8 +15,9 @@ pub struct NodeConfig {
     pub env: BTreeMap<String, String>,
     /// `KUBECONFIG` of all pods. Default: none.
     pub kubeconfig: Option<PathBuf>,
-    /// Where the node keeps the folders of its pods; must exist. Default: the system's folder for temporary files.
-    pub folder: PathBuf,
+    /// Where the node keeps the files of its pods, in a folder `pods` that it makes, empties when it starts and removes
+    /// when it ends; must exist, and be no other node's. Default: a private folder among the temporary files.
+    pub folder: Option<PathBuf>,
     /// Addresses of pods.
     pub addresses: Addresses,
     /// The wait before the second restart of a container, doubled by each further one. Default: 10 s, as the kubelet's.
@@ -44,7 +45,7 @@ impl Default for NodeConfig {
             programs: BTreeMap::new(),
             env: BTreeMap::new(),
             kubeconfig: None,
-            folder: std::env::temp_dir(),
+            folder: None,
             addresses: Addresses::default(),
             backoff: Duration::from_secs(10),
             most_backoff: Duration::from_secs(300),

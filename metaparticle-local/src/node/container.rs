@@ -1,6 +1,6 @@
 //! One run of a container: its process, its log, its probes, and its orderly end.
 
-use std::{io, path::PathBuf, process::ExitStatus, sync::Arc, time::Duration};
+use std::{io, process::ExitStatus, sync::Arc, time::Duration};
 
 use futures::{
     FutureExt as _,
@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{
+    home::Home,
     logs::{Log, Splitter},
     probe::{Check, Inside, http_get},
     process::Process,
@@ -38,15 +39,15 @@ pub(crate) struct Stop {
 
 /// Writes what a container prints.
 #[derive(Clone, Debug)]
-pub(crate) struct Recorder {
+pub(super) struct Recorder {
     pub(crate) api: Api,
     pub(crate) log: Log,
-    pub(crate) folder: PathBuf,
+    pub(crate) home: Arc<Home>,
 }
 
 /// Waits for the end of a process, and brings it about when told to: the hook, SIGTERM, SIGKILL. Its output is complete
 /// when this returns.
-pub(crate) async fn run(
+pub(super) async fn run(
     mut process: Process,
     recorder: Recorder,
     mut stop: watch::Receiver<Option<Stop>>,
@@ -112,7 +113,7 @@ impl Recorder {
     }
 
     fn append(&self, records: &[u8]) {
-        if let Err(error) = self.log.append(records, &self.folder) {
+        if let Err(error) = self.log.append(records, self.home.path()) {
             tracing::warn!(%error, "output of a container is lost");
         }
     }

@@ -11,7 +11,7 @@
 //!
 //! # Files
 //! A container starts in an empty folder of its own, or in its `workingDir`, a folder of this machine. Volumes are folders
-//! in `METAPARTICLE_VOLUMES`; nothing is mounted.
+//! in `METAPARTICLE_VOLUMES`; nothing is mounted. All of it goes with the pod or the node: see [`NodeConfig::folder`].
 //!
 //! # Environment
 //! Later ones override earlier ones:
@@ -36,6 +36,7 @@ mod backoff;
 mod config;
 mod container;
 pub(crate) mod environment;
+mod home;
 mod ignored;
 mod kubelet;
 mod logs;
@@ -67,6 +68,7 @@ use tokio::{
 
 use self::{
     address::Subnet,
+    home::Home,
     kubelet::PodLogs,
     process::Spawner,
     worker::{Update, Worker},
@@ -81,7 +83,7 @@ use crate::{
     proxy::Listening,
 };
 
-/// A running node. Dropping it kills all pods, before it returns.
+/// A running node. Dropping it kills all pods and removes their files, before it returns.
 #[derive(Debug)]
 #[must_use]
 pub struct Node {
@@ -97,6 +99,7 @@ struct Inner {
     /// Where Services are reached, if there is a proxy.
     services: OnceLock<watch::Receiver<Arc<[Listening]>>>,
     spawner: Arc<Spawner>,
+    home: Arc<Home>,
     /// None: pods share 127.0.0.1.
     subnet: Option<Subnet>,
     capacity: BTreeMap<String, String>,
@@ -112,12 +115,13 @@ struct Inner {
 /// Starts a node: registers it, and runs the pods that are bound to it.
 ///
 /// # Errors
-/// If no process can be started.
+/// If no process can be started, or no folder made.
 ///
 /// # Cancel safety
 /// Cancel safe: what was started ends.
 pub async fn start(api: &Api, config: NodeConfig) -> io::Result<Node> {
     let spawner = Arc::new(Spawner::new()?);
+    let home = Arc::new(Home::create(config.folder.as_deref())?);
     let own = config.addresses == Addresses::OwnIfPossible && spawner.can_rewrite().await;
     let subnet = if own { Subnet::claim() } else { None };
     if subnet.is_none() {
@@ -126,6 +130,7 @@ pub async fn start(api: &Api, config: NodeConfig) -> io::Result<Node> {
     let inner = Arc::new(Inner {
         api: api.clone(),
         spawner,
+        home,
         subnet,
         capacity: register::capacity(),
         programs: watch::Sender::new(config.programs.clone()),
@@ -180,6 +185,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.task.abort();
         self.inner.spawner.end();
+        self.inner.home.remove();
     }
 }
 

@@ -17,7 +17,11 @@ async fn a_deleted_pod_ends_in_order_and_its_object_goes() {
     assert!(is_gone(pid));
     let stopping = ("Killing".to_owned(), "Stopping container main".to_owned());
     assert!(fixture.events("web").contains(&stopping));
-    let left = || fs::read_dir(fixture.folder.path()).unwrap().count();
+    let left = || {
+        fs::read_dir(fixture.folder.path().join("pods"))
+            .unwrap()
+            .count()
+    };
     while left() > 0 {
         sleep(Duration::from_millis(5)).await;
     }
@@ -119,4 +123,17 @@ async fn a_hook_leaves_time_for_sigterm_when_the_node_ends() {
     let exec = json!({"exec": {"command": ["sleep", "1000"]}});
     let took = shutdown_with_hook(exec, false).await;
     assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+#[tokio::test]
+async fn an_ended_node_leaves_nothing_in_its_folder() {
+    let fixture = Fixture::new().await;
+    fixture.create("job", once("echo text; echo text > file"));
+    fixture.create("web", pod("mkdir a; : > a/b; exec sleep 1000"));
+    fixture.phase("job", "Succeeded").await;
+    fixture.ready("web").await;
+    let left = || fs::read_dir(fixture.folder.path()).unwrap().count();
+    assert_eq!(left(), 1);
+    drop(fixture.node);
+    assert_eq!(left(), 0);
 }

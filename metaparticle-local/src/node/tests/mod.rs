@@ -39,7 +39,7 @@ impl Fixture {
                 ("myself".to_owned(), myself),
             ]
             .into(),
-            folder: folder.path().to_owned(),
+            folder: Some(folder.path().to_owned()),
             ..NodeConfig::default()
         };
         change(&mut config);

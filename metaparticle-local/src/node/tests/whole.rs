@@ -131,7 +131,7 @@ async fn parent() {
         fixture.create(name, pod(script));
         let pod = fixture.ready(name).await;
         let uid = pod["metadata"]["uid"].as_str().unwrap();
-        let file = fixture.folder.path().join(uid).join("0/pids");
+        let file = fixture.folder.path().join("pods").join(uid).join("0/pids");
         while !file.exists() {
             sleep(Duration::from_millis(5)).await;
         }

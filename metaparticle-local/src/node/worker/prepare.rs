@@ -55,7 +55,7 @@ impl Prepared {
 pub(super) fn folder(node: &Inner, uid: &str) -> Option<PathBuf> {
     let is_plain = |it: char| it.is_ascii_hexdigit() || it == '-';
     let is_plain = !uid.is_empty() && uid.chars().all(is_plain);
-    is_plain.then(|| node.config.folder.join(uid))
+    is_plain.then(|| node.home.path().join(uid))
 }
 
 /// The values of a `ConfigMap` or Secret.
@@ -122,9 +122,10 @@ impl Worker {
         let lookup = |holder, name: &str| lookup(&self.node.api, namespace, holder, name);
         let volumes = volumes::contents(&self.latest.pod, &place, &lookup);
         let volumes = volumes.map_err(|message| ("FailedMount", message))?;
-        let written = self
-            .create_folder()
-            .and_then(|folder| volumes::write(&folder.join("volumes"), &volumes));
+        let written = self.node.home.make(|_| {
+            let folder = self.create_folder()?;
+            volumes::write(&folder.join("volumes"), &volumes)
+        });
         written.map_err(|error| ("FailedMount", error.to_string()))?;
         Ok(place)
     }

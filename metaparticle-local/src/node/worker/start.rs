@@ -230,7 +230,7 @@ impl Worker {
                 .collect(),
             folder: folder.clone(),
         };
-        let log = Log::create(&self.node.config.folder).map_err(|error| error.to_string())?;
+        let log = Log::create(self.node.home.path()).map_err(|error| error.to_string())?;
         let (spawner, own) = (self.node.spawner.clone(), self.prepared.own());
         let process = spawn_blocking(move || spawner.spawn(&plan, own)).await;
         let process = process.unwrap_or_else(|error| Err(io::Error::other(error)));
@@ -245,7 +245,7 @@ impl Worker {
         }
         let pod = prepare::folder(&self.node, &self.uid).unwrap_or_default();
         let folder = pod.join(index.to_string());
-        fs::create_dir_all(&folder)?;
+        self.node.home.make(|_| fs::create_dir_all(&folder))?;
         Ok(folder)
     }
 
@@ -283,7 +283,7 @@ impl Worker {
         let recorder = Recorder {
             api: self.node.api.clone(),
             log: log.clone(),
-            folder: self.node.config.folder.clone(),
+            home: self.node.home.clone(),
         };
         let moved = Arc::new(moved);
         let mut tasks = JoinSet::new();
