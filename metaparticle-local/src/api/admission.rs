@@ -39,19 +39,6 @@ pub(super) fn create(state: &State, write: &Write<'_>, object: &mut Value) -> Re
     Ok(())
 }
 
-/// Whether `write` may change an object.
-#[expect(clippy::unnecessary_wraps, reason = "as `create`: rules will come")]
-pub(super) fn update(
-    _: &State,
-    write: &Write<'_>,
-    old: &Value,
-    new: &mut Value,
-) -> Result<(), Failure> {
-    // Who is being deleted gets no new finalizers; what is there may only become less.
-    let _ = (write, old, new);
-    Ok(())
-}
-
 fn is(resource: &'static Resource, other: &'static Resource) -> bool {
     std::ptr::eq(resource, other)
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::kubelet::Kubelet;
 use super::{
+    binding,
     changes::Changes,
     failure::Failure,
     fault::Faults,
@@ -213,19 +214,9 @@ impl Api {
     pub fn bind(&self, namespace: &str, pod: &str, node: &str) -> Result<Arc<Value>, Failure> {
         let write =
             Write::new(&resource::POD, namespace, "kube-scheduler").to(write::Part::Binding);
-        let object = write::update(self, &write, pod, |current| {
-            if let Some(bound) = current["spec"]["nodeName"].as_str() {
-                let why = format!("pod {pod} is already assigned to node \"{bound}\"");
-                let message =
-                    format!("Operation cannot be fulfilled on pods/binding \"{pod}\": {why}");
-                let details = json!({"name": pod, "kind": "pods/binding"});
-                return Err(Failure::new(409, "Conflict", message).with_details(details));
-            }
-            let mut new = current.clone();
-            new["spec"]["nodeName"] = node.into();
-            Ok(write::Changed::Ready(new))
-        })?;
-        Ok(Arc::clone(object.value()))
+        let binding = json!({"target": {"kind": "Node", "name": node}});
+        let bound = binding::bind(self, &write, pod, &binding)?;
+        Ok(Arc::clone(bound.value()))
     }
 
     /// Takes the finalizer off a namespace that is empty, through `/finalize`.

@@ -12,6 +12,7 @@ pub mod schema;
 pub mod table;
 
 mod admission;
+mod binding;
 mod changes;
 mod event;
 pub mod fault;

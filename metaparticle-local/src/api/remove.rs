@@ -15,6 +15,9 @@ use super::{
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 
+/// Namespaces that stay.
+const ETERNAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
 /// How a deletion went.
 #[derive(Debug)]
 pub(crate) struct Removed {
@@ -38,6 +41,10 @@ pub(crate) fn delete(
         let current = state.get(resource, namespace, name);
         let current = Arc::clone(current.ok_or_else(|| Failure::not_found(resource, name))?);
         check(resource, name, current.value(), options)?;
+        if resource.kind == resource::NAMESPACE.kind && ETERNAL.contains(&name) {
+            let why = "this namespace may not be deleted";
+            return Err(Failure::forbidden(resource, name, why));
+        }
         Ok(delete_in(
             state,
             resource,
@@ -51,7 +58,7 @@ pub(crate) fn delete(
 }
 
 /// Deletes what was found, while the store is held.
-pub(crate) fn delete_in(
+fn delete_in(
     state: &mut State,
     resource: &'static Resource,
     (namespace, name): (&str, &str),
@@ -63,7 +70,12 @@ pub(crate) fn delete_in(
     let key = (namespace.to_owned(), name.to_owned());
     let old = current.value();
     let mut new = (**old).clone();
-    let grace = grace(resource, old, options);
+    let Some(grace) = grace(resource, old, options) else {
+        return Removed {
+            object: Arc::clone(current),
+            gone: false,
+        };
+    };
     let waits = mark(resource, &mut new, options, grace, now);
     if dry_run {
         return Removed {
@@ -112,51 +124,61 @@ fn check(
     object: &Value,
     options: &DeleteOptions,
 ) -> Result<(), Failure> {
-    let stored = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
-    let refused = |why: String| {
+    let wanted = &options.preconditions;
+    let is_namespace = resource.kind == resource::NAMESPACE.kind;
+    for (field, what, wanted, story) in [
+        ("uid", "UID", &wanted.uid, "been deleted and then recreated"),
+        (
+            "resourceVersion",
+            "ResourceVersion",
+            &wanted.resource_version,
+            "been modified",
+        ),
+    ] {
+        let stored = object["metadata"][field].as_str().unwrap_or_default();
+        let Some(wanted) = wanted.as_deref().filter(|it| *it != stored) else {
+            continue;
+        };
+        if is_namespace {
+            let why = format!(
+                "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {stored}"
+            );
+            return Err(Failure::conflict(resource, name, &why));
+        }
         // The storage names the kind here, not the resource.
         let message = format!(
-            "Operation cannot be fulfilled on {} \"{name}\": {why}",
+            "Operation cannot be fulfilled on {} \"{name}\": the {what} in the precondition ({wanted}) does not match the \
+             {what} in record ({stored}). The object might have {story}",
             resource.kind_and_group()
         );
         let mut details = resource.details(name);
         details["kind"] = resource.kind.into();
-        Failure::new(409, "Conflict", message).with_details(details)
-    };
-    let wanted = &options.preconditions;
-    if let Some(uid) = wanted.uid.as_deref().filter(|uid| *uid != stored("uid")) {
-        return Err(refused(format!(
-            "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been \
-             deleted and then recreated",
-            stored("uid")
-        )));
-    }
-    let version = wanted.resource_version.as_deref();
-    if let Some(version) = version.filter(|version| *version != stored("resourceVersion")) {
-        return Err(refused(format!(
-            "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). \
-             The object might have been modified",
-            stored("resourceVersion")
-        )));
+        return Err(Failure::new(409, "Conflict", message).with_details(details));
     }
     Ok(())
 }
 
-/// Seconds until the object may go: pods that run are given time.
-fn grace(resource: &'static Resource, object: &Value, options: &DeleteOptions) -> i64 {
+/// Seconds until the object may go: pods that run are given time. None if it is being deleted already, and this changes
+/// nothing: sooner is possible, later is not.
+fn grace(resource: &'static Resource, object: &Value, options: &DeleteOptions) -> Option<i64> {
     if resource.kind != resource::POD.kind {
-        return 0;
+        return Some(0);
+    }
+    // As of old, a negative number asks for the shortest time.
+    let shortest = |seconds: i64| if seconds < 0 { 1 } else { seconds };
+    let asked = options.grace_period_seconds.map(shortest);
+    if !object["metadata"]["deletionTimestamp"].is_null() {
+        let before = object["metadata"]["deletionGracePeriodSeconds"].as_i64();
+        return asked.filter(|asked| before.is_some_and(|before| *asked < before));
     }
     let spec = &object["spec"];
-    let asked = options.grace_period_seconds.filter(|seconds| *seconds >= 0);
-    let grace =
-        asked.unwrap_or_else(|| spec["terminationGracePeriodSeconds"].as_i64().unwrap_or(30));
     let is_nowhere = spec["nodeName"].as_str().is_none_or(str::is_empty);
-    let is_over = matches!(
-        object["status"]["phase"].as_str(),
-        Some("Succeeded" | "Failed")
-    );
-    if is_nowhere || is_over { 0 } else { grace }
+    let phase = object["status"]["phase"].as_str();
+    if is_nowhere || matches!(phase, Some("Succeeded" | "Failed")) {
+        return Some(0);
+    }
+    let own = || shortest(spec["terminationGracePeriodSeconds"].as_i64().unwrap_or(30));
+    Some(asked.unwrap_or_else(own))
 }
 
 /// Writes into the object that it is being deleted. Whether there is something to wait for.
@@ -182,10 +204,7 @@ fn mark(
         metadata["finalizers"] = json!(finalizers);
     }
     if metadata["deletionTimestamp"].is_null() {
-        let at = now
-            .saturating_add(SignedDuration::from_secs(grace))
-            .unwrap_or(now);
-        metadata["deletionTimestamp"] = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
+        metadata["deletionTimestamp"] = seconds_after(now, grace).into();
         // Namespaces have no grace to count.
         if !is_namespace || !finalizers.is_empty() {
             metadata["deletionGracePeriodSeconds"] = grace.into();
@@ -194,21 +213,25 @@ fn mark(
             let generation = metadata["generation"].as_i64().unwrap_or(0) + 1;
             metadata["generation"] = generation.into();
         }
-    } else if metadata["deletionGracePeriodSeconds"]
-        .as_i64()
-        .is_some_and(|before| grace < before)
+    } else if let Some(before) = metadata["deletionGracePeriodSeconds"].as_i64()
+        && grace < before
     {
-        // Sooner is possible, later is not.
-        let at = now
-            .saturating_add(SignedDuration::from_secs(grace))
-            .unwrap_or(now);
-        metadata["deletionTimestamp"] = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
+        // The time counts from the first request on.
+        let was = metadata["deletionTimestamp"].as_str();
+        let was = was.and_then(|it| it.parse().ok()).unwrap_or(now);
+        metadata["deletionTimestamp"] = seconds_after(was, grace - before).into();
         metadata["deletionGracePeriodSeconds"] = grace.into();
     }
     if is_namespace {
         object["status"]["phase"] = "Terminating".into();
     }
     waits
+}
+
+fn seconds_after(time: jiff::Timestamp, seconds: i64) -> String {
+    let at = time.saturating_add(SignedDuration::from_secs(seconds));
+    let at = at.unwrap_or(time);
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The finalizers that the propagation policy leaves on the object.

@@ -154,6 +154,13 @@ pub static NETWORK_POLICY: Resource = Resource::namespaced(
 .short(&["netpol"])
 .stored_only();
 
+/// What is sent to `pods/…/binding`: no resource of its own.
+pub(crate) static BINDING: Resource = Resource::namespaced("", "v1", "Binding", "bindings");
+
+/// What is sent to `pods/…/eviction`: no resource of its own.
+pub(crate) static EVICTION: Resource =
+    Resource::namespaced("policy", "v1", "Eviction", "evictions");
+
 /// Every resource.
 pub static ALL: &[&Resource] = &[
     &NAMESPACE,

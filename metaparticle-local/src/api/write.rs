@@ -318,14 +318,15 @@ pub(crate) fn update_in(
     match write.part {
         Part::Status => kinds::prepare_status(resource, old, &mut new),
         Part::Whole | Part::Scale => kinds::prepare_update(resource, old, &mut new),
-        Part::Finalize | Part::Binding => {}
+        Part::Finalize => kinds::prepare_finalize(old, &mut new),
+        Part::Binding => {}
     }
-    admission::update(state, write, old, &mut new)?;
     apply::settle(old, &mut new);
     let errors = match write.part {
         Part::Status => kinds::validate_status(resource, old, &new),
         Part::Whole | Part::Scale => kinds::validate_update(resource, old, &new),
-        Part::Finalize | Part::Binding => Vec::new(),
+        Part::Finalize => kinds::validate_finalize(resource, old, &new),
+        Part::Binding => Vec::new(),
     };
     if !errors.is_empty() {
         return Err(Failure::invalid(resource, name, &errors));
@@ -381,35 +382,50 @@ fn check_version(
 }
 
 /// A PUT names the uid of the object that it means.
-pub(crate) fn check_uid(
+fn check_uid(
     resource: &'static Resource,
     namespace: &str,
     name: &str,
     stored: &str,
     new: &Value,
 ) -> Result<(), Failure> {
-    match new["metadata"]["uid"].as_str().filter(|it| !it.is_empty()) {
-        Some(uid) if uid != stored => {
-            // Where etcd has it; a few kinds have older names there.
-            let plural = match resource.kind {
-                "Service" => "services/specs",
-                "Ingress" => "ingress",
-                "Node" => "minions",
-                _ => resource.plural,
-            };
-            let place = if namespace.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{namespace}/{name}")
-            };
-            let why = format!(
-                "StorageError: invalid object, Code: 4, Key: /registry/{plural}/{place}, ResourceVersion: 0, \
-                 AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
-            );
-            Err(Failure::conflict(resource, name, &why))
-        }
-        _ => Ok(()),
-    }
+    check_stated(
+        resource,
+        (namespace, name),
+        "UID",
+        &new["metadata"]["uid"],
+        stored,
+    )
+}
+
+/// What is stated, unless it is empty, is what is stored.
+pub(crate) fn check_stated(
+    resource: &'static Resource,
+    (namespace, name): (&str, &str),
+    what: &str,
+    stated: &Value,
+    stored: &str,
+) -> Result<(), Failure> {
+    let Some(stated) = stated.as_str().filter(|it| !it.is_empty() && *it != stored) else {
+        return Ok(());
+    };
+    // Where etcd has it; a few kinds have older names there.
+    let plural = match resource.kind {
+        "Service" => "services/specs",
+        "Ingress" => "ingress",
+        "Node" => "minions",
+        _ => resource.plural,
+    };
+    let place = if namespace.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{namespace}/{name}")
+    };
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{plural}/{place}, ResourceVersion: 0, \
+         AdditionalErrorMsg: Precondition failed: {what} in precondition: {stated}, {what} in object meta: {stored}"
+    );
+    Err(Failure::conflict(resource, name, &why))
 }
 
 /// Fields of the metadata that only the server sets; a client that leaves them out keeps them.

@@ -25,6 +25,7 @@ const KINDS: &[(&str, &[&str])] = &[
     (
         "v1",
         &[
+            "Binding",
             "ConfigMap",
             "Event",
             "Namespace",
@@ -50,7 +51,7 @@ const KINDS: &[(&str, &[&str])] = &[
     ("coordination.k8s.io/v1", &["Lease"]),
     ("discovery.k8s.io/v1", &["EndpointSlice"]),
     ("networking.k8s.io/v1", &["Ingress", "NetworkPolicy"]),
-    ("policy/v1", &["PodDisruptionBudget"]),
+    ("policy/v1", &["Eviction", "PodDisruptionBudget"]),
     ("rbac.authorization.k8s.io/v1", &["Role", "RoleBinding"]),
 ];
 

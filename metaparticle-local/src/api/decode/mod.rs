@@ -110,6 +110,31 @@ pub fn of_type(of: &'static Type, body: &[u8]) -> Result<Value, String> {
     Ok(typed::decode(of, json::read(body)?)?.0)
 }
 
+/// The body of a deletion: a `DeleteOptions`, which need not say what it is.
+///
+/// # Errors
+/// What is wrong with it, in Go's words.
+///
+/// # Panics
+/// When the table of types lacks it; a test holds it to that.
+pub fn delete_options(body: &[u8], content_type: &str) -> Result<Value, String> {
+    let document = if content_type.contains("yaml") {
+        yaml::read(body)?.0
+    } else {
+        json::read(body)
+            .map_err(|problem| format!("couldn't get version/kind; json parse error: {problem}"))?
+    };
+    if document == Document::Null {
+        return Ok(Value::Null);
+    }
+    let about = About::of(&document)?;
+    if !["", "DeleteOptions"].contains(&&*about.kind) {
+        return Err(not_registered(&about.kind, &about.api_version()));
+    }
+    let of = schema::named("meta.v1.DeleteOptions").expect("the table has it");
+    Ok(typed::decode(of, document)?.0)
+}
+
 /// JSON text as a tree.
 ///
 /// # Errors
@@ -234,6 +259,13 @@ impl About {
         })
     }
 
+    fn api_version(&self) -> String {
+        match &*self.group {
+            "" => self.version.clone(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+
     /// With what `resource` has where nothing was sent.
     fn or<'t>(&'t self, resource: &'t Resource) -> (&'t str, &'t str, &'t str) {
         let kind = if self.kind.is_empty() {
@@ -286,15 +318,19 @@ fn identified(
         group => format!("{group}/{version}"),
     };
     if Resource::of_kind(&api_version, kind).is_none() {
-        return Err(format!(
-            "no kind \"{kind}\" is registered for version \"{api_version}\" in scheme \"pkg/runtime/scheme.go:111\""
-        ));
+        return Err(not_registered(kind, &api_version));
     }
     let package = internal_package(resource);
     let expected = resource.kind;
     Err(format!(
         "converting ({version}.{kind}) to ({package}.{expected}): unknown conversion"
     ))
+}
+
+fn not_registered(kind: &str, api_version: &str) -> String {
+    format!(
+        "no kind \"{kind}\" is registered for version \"{api_version}\" in scheme \"pkg/runtime/scheme.go:111\""
+    )
 }
 
 /// The Go package of the real server's own type.

@@ -135,6 +135,11 @@ pub fn prepare_status(resource: &'static Resource, old: &Value, new: &mut Value)
     meta::prepare_update(resource, old, new);
 }
 
+/// Before an update through `/finalize`: keeps the status.
+pub(crate) fn prepare_finalize(old: &Value, new: &mut Value) {
+    keep(old, new, "status");
+}
+
 /// What is wrong with a new object, metadata included; empty if nothing is.
 pub fn validate_create(resource: &'static Resource, object: &Value) -> Vec<FieldError> {
     let rules = rules(resource);
@@ -174,6 +179,23 @@ pub fn validate_status(resource: &'static Resource, old: &Value, new: &Value) ->
     let mut errors = meta::validate(resource, new, names::path_segment);
     errors.extend(metadata_update(rules, old, new));
     errors.extend((rules.validate_status)(old, new));
+    errors
+}
+
+/// What is wrong with a namespace whose finalizers were changed.
+pub(crate) fn validate_finalize(
+    resource: &'static Resource,
+    old: &Value,
+    new: &Value,
+) -> Vec<FieldError> {
+    let mut errors = meta::validate(resource, new, names::path_segment);
+    errors.extend(metadata_update(rules(resource), old, new));
+    let finalizers = at::At::root(new, "spec").get("finalizers");
+    errors.extend(
+        finalizers
+            .items()
+            .flat_map(|it| namespace::finalizer_errors(&it)),
+    );
     errors
 }
 

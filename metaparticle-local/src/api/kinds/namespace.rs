@@ -45,11 +45,14 @@ fn validate(object: &Value) -> Vec<FieldError> {
     let finalizers = At::root(object, "spec").get("finalizers");
     let mut errors = Vec::new();
     for name in finalizers.list() {
-        let text = name.as_str().unwrap_or_default();
-        let at = At::new(name, &finalizers.path);
-        errors.extend(at.all_invalid(names::qualified(text)));
-        errors.extend(meta::unknown_finalizer(&at));
+        errors.extend(finalizer_errors(&At::new(name, &finalizers.path)));
     }
+    errors
+}
+
+pub(super) fn finalizer_errors(name: &At<'_>) -> Vec<FieldError> {
+    let mut errors = name.all_invalid(names::qualified(name.text()));
+    errors.extend(meta::unknown_finalizer(name));
     errors
 }
 

@@ -5,27 +5,18 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        DeleteOptions, Preconditions, Propagation,
+        DeleteOptions, Preconditions, Propagation, decode,
         failure::{Failure, FieldError},
         remove::{self, Removed},
     },
-    Body, Call, answer, list, options,
-    selector::Selection,
+    Body, Call, answer, options,
 };
 
 impl Call<'_> {
     pub(super) fn delete(&self, name: &str) -> Result<Response<Body>, Failure> {
         let resource = self.target.resource;
         let (options, dry_run) = self.delete_options()?;
-        let removed = remove::delete(
-            self.api,
-            resource,
-            self.target.namespace(),
-            name,
-            &options,
-            dry_run,
-        )?;
-        let Removed { object, gone } = removed;
+        let Removed { object, gone } = self.remove(name, &options, dry_run)?;
         if !gone || resource.is_returned_by_delete() {
             return Ok(self.written(200, &object, &[]));
         }
@@ -37,116 +28,107 @@ impl Call<'_> {
         Ok(answer::value(200, &status))
     }
 
+    /// Lists, and deletes what is on the list one by one, until one is refused. The answer is the list.
     pub(super) fn delete_all(&self) -> Result<Response<Body>, Failure> {
-        let resource = self.target.resource;
         let (options, dry_run) = self.delete_options()?;
-        let selection = Selection::of(&self.query, resource)?;
-        let now = self.api.clock.now();
-        let (revision, found) = self.api.store.with(|state| {
-            let revision = state.revision();
-            let found = state.list(resource, self.target.namespace.as_deref());
-            let found: Vec<_> = found
-                .filter(|it| selection.contains(it.value()))
-                .cloned()
-                .collect();
-            for object in &found {
-                let name = object.value()["metadata"]["name"]
-                    .as_str()
-                    .unwrap_or_default();
-                let namespace = object.value()["metadata"]["namespace"]
-                    .as_str()
-                    .unwrap_or_default();
-                let place = (namespace, name);
-                remove::delete_in(state, resource, place, object, &options, now, dry_run);
+        let (metadata, found) = self.page()?;
+        for object in &found {
+            let name = &object.value()["metadata"]["name"];
+            match self.remove(name.as_str().unwrap_or_default(), &options, dry_run) {
+                Err(failure) if failure.code != 404 => return Err(failure),
+                _ => {}
             }
-            (revision, found)
-        });
-        let metadata = json!({"resourceVersion": revision.to_string()});
-        Ok(answer::json(200, list::text(resource, &metadata, &found)))
+        }
+        Ok(answer::json(200, self.render(&metadata, &found)))
     }
 
-    /// From the body, else from the query.
+    fn remove(
+        &self,
+        name: &str,
+        options: &DeleteOptions,
+        dry_run: bool,
+    ) -> Result<Removed, Failure> {
+        let (resource, namespace) = (self.target.resource, self.target.namespace());
+        remove::delete(self.api, resource, namespace, name, options, dry_run)
+    }
+
+    /// From the body, else from the query; and whether it is a rehearsal.
     fn delete_options(&self) -> Result<(DeleteOptions, bool), Failure> {
         // The query counts only where there is no body.
-        let body = if self.request.body().is_empty() {
-            self.delete_query()?
-        } else {
-            self.body_as_json()?
-        };
-        let kind = text_of(&body["kind"]);
-        if !matches!(kind, "" | "DeleteOptions") {
-            let version = text_of(&body["apiVersion"]);
-            return Err(Failure::bad_request(format!(
-                "no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\""
-            )));
+        if self.request.body().is_empty() {
+            return read(&self.delete_query()?);
         }
-        let text = |value: &Value| {
-            value
-                .as_str()
-                .filter(|it| !it.is_empty())
-                .map(str::to_owned)
-        };
-        let policy = text(&body["propagationPolicy"]);
-        let orphan = body["orphanDependents"].as_bool();
-        let propagation = match policy.as_deref() {
-            Some("Orphan") => Some(Propagation::Orphan),
-            Some("Background") => Some(Propagation::Background),
-            Some("Foreground") => Some(Propagation::Foreground),
-            Some(other) => {
-                let known = ["Foreground", "Background", "Orphan", "nil"];
-                let error = FieldError::not_supported("propagationPolicy", &other.into(), &known);
-                return Err(options::failure("DeleteOptions", &[error]));
-            }
-            None => orphan.map(|orphan| {
-                if orphan {
-                    Propagation::Orphan
-                } else {
-                    Propagation::Background
-                }
-            }),
-        };
-        // As of old, a negative number asks for the shortest time.
-        let shortest = |seconds: i64| if seconds < 0 { 1 } else { seconds };
-        let grace = body["gracePeriodSeconds"].as_i64();
-        let rehearsal = body["dryRun"].as_array().filter(|it| !it.is_empty());
-        if rehearsal.is_some_and(|it| it.iter().any(|word| word != "All")) {
-            let error = FieldError::not_supported("dryRun", &body["dryRun"], &["All"]);
-            return Err(options::failure("DeleteOptions", &[error]));
-        }
-        let dry_run = rehearsal.is_some();
-        let options = DeleteOptions {
-            preconditions: Preconditions {
-                uid: text(&body["preconditions"]["uid"]),
-                resource_version: text(&body["preconditions"]["resourceVersion"]),
-            },
-            grace_period_seconds: grace.map(shortest),
-            propagation,
-        };
-        Ok((options, dry_run))
+        self.check_media()?;
+        let body = decode::delete_options(self.request.body(), self.media());
+        read(&body.map_err(Failure::bad_request)?)
     }
 
     /// The parameters that stand for a body.
     fn delete_query(&self) -> Result<Value, Failure> {
+        let first = |name| self.query.all(name).next();
         let dry_run: Vec<&str> = self
             .query
             .all("dryRun")
             .filter(|it| !it.is_empty())
             .collect();
-        let orphan = self.query.get("orphanDependents").is_some();
-        let orphan = if orphan {
-            Some(self.query.flag("orphanDependents")?)
-        } else {
-            None
-        };
+        let orphan = first("orphanDependents").map(|_| self.query.flag("orphanDependents"));
         Ok(json!({
             "gracePeriodSeconds": self.query.number("gracePeriodSeconds")?,
-            "propagationPolicy": self.query.get("propagationPolicy"),
+            "propagationPolicy": first("propagationPolicy"),
             "orphanDependents": orphan,
             "dryRun": dry_run,
+            "preconditions": {
+                "uid": self.query.get("uid"), "resourceVersion": self.query.get("resourceVersion"),
+            },
         }))
     }
 }
 
-fn text_of(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
+/// Options that are decoded, and whether it is a rehearsal.
+pub(super) fn read(options: &Value) -> Result<(DeleteOptions, bool), Failure> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let policy = &options["propagationPolicy"];
+    let orphan = options["orphanDependents"].as_bool();
+    let mut errors = Vec::new();
+    if policy.is_string() && orphan.is_some() {
+        let detail = "orphanDependents and deletionPropagation cannot be both set";
+        errors.push(FieldError::invalid("propagationPolicy", policy, detail));
+    }
+    let propagation = match policy.as_str() {
+        Some("Orphan") => Some(Propagation::Orphan),
+        Some("Background") => Some(Propagation::Background),
+        Some("Foreground") => Some(Propagation::Foreground),
+        Some(_) => {
+            let known = ["Foreground", "Background", "Orphan", "nil"];
+            errors.push(FieldError::not_supported(
+                "propagationPolicy",
+                policy,
+                &known,
+            ));
+            None
+        }
+        None => orphan.map(|orphan| {
+            if orphan {
+                Propagation::Orphan
+            } else {
+                Propagation::Background
+            }
+        }),
+    };
+    let dry_run = &options["dryRun"];
+    let words = dry_run.as_array().map_or(&[][..], Vec::as_slice);
+    if words.iter().any(|word| word != "All") {
+        errors.push(FieldError::not_supported("dryRun", dry_run, &["All"]));
+    }
+    options::refuse("DeleteOptions", &errors)?;
+    let preconditions = &options["preconditions"];
+    let read = DeleteOptions {
+        preconditions: Preconditions {
+            uid: text(&preconditions["uid"]),
+            resource_version: text(&preconditions["resourceVersion"]),
+        },
+        grace_period_seconds: options["gracePeriodSeconds"].as_i64(),
+        propagation,
+    };
+    Ok((read, !words.is_empty()))
 }

@@ -39,6 +39,12 @@ struct Continue {
 
 impl Call<'_> {
     pub(super) fn list(&self) -> Result<Response<Body>, Failure> {
+        let (metadata, objects) = self.page()?;
+        Ok(answer::json(200, self.render(&metadata, &objects)))
+    }
+
+    /// What the query asks for, and the metadata of the list.
+    pub(super) fn page(&self) -> Result<(Value, Vec<Arc<Object>>), Failure> {
         let resource = self.target.resource;
         let selection = Selection::of(&self.query, resource)?;
         let limit = self.query.number("limit")?.filter(|limit| *limit > 0);
@@ -69,10 +75,10 @@ impl Call<'_> {
                 metadata["remainingItemCount"] = rest.len().into();
             }
         }
-        Ok(answer::json(200, self.render(&metadata, &objects)))
+        Ok((metadata, objects))
     }
 
-    fn render(&self, metadata: &Value, objects: &[Arc<Object>]) -> Vec<u8> {
+    pub(super) fn render(&self, metadata: &Value, objects: &[Arc<Object>]) -> Vec<u8> {
         let resource = self.target.resource;
         match self.form {
             Form::Object => text(resource, metadata, objects),
@@ -101,11 +107,7 @@ impl Call<'_> {
 }
 
 /// A list as text, from the texts of its items.
-pub(super) fn text(
-    resource: &'static Resource,
-    metadata: &Value,
-    objects: &[Arc<Object>],
-) -> Vec<u8> {
+fn text(resource: &'static Resource, metadata: &Value, objects: &[Arc<Object>]) -> Vec<u8> {
     let head = format!(
         "{{\"kind\":\"{}List\",\"apiVersion\":\"{}\",\"metadata\":{metadata},\"items\":[",
         resource.kind,

@@ -149,7 +149,7 @@ impl Call<'_> {
         }
         let method = self.request.method();
         match (method, &target.name) {
-            (&Method::GET, _) if self.query.flag("watch")? => self.watch(),
+            (&Method::GET, _) if self.query.flag("watch") => self.watch(),
             (&Method::GET, _) if target.watch => self.watch(),
             (&Method::GET, None) => self.list(),
             (&Method::GET, Some(name)) => self.read(name),
@@ -185,7 +185,7 @@ fn asked(
     let query = Query::of(request.uri());
     let named = target.is_some_and(|target| target.name.is_some());
     let verb = match *request.method() {
-        Method::GET if query.flag("watch").unwrap_or(false) => "watch",
+        Method::GET if query.flag("watch") => "watch",
         Method::GET if target.is_some_and(|target| target.watch) => "watch",
         Method::GET if target.is_some() && !named => "list",
         Method::POST => "create",

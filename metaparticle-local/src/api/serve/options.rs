@@ -119,7 +119,8 @@ fn manager_error(manager: &str) -> Option<FieldError> {
     })
 }
 
-fn refuse(kind: &str, errors: &[FieldError]) -> Result<(), Failure> {
+/// A 422 about options of this kind, if something is wrong with them.
+pub(super) fn refuse(kind: &str, errors: &[FieldError]) -> Result<(), Failure> {
     if errors.is_empty() {
         Ok(())
     } else {
@@ -127,8 +128,7 @@ fn refuse(kind: &str, errors: &[FieldError]) -> Result<(), Failure> {
     }
 }
 
-/// A 422 about options of this kind.
-pub(super) fn failure(kind: &str, errors: &[FieldError]) -> Failure {
+fn failure(kind: &str, errors: &[FieldError]) -> Failure {
     let failure = list::options("", errors);
     let message = failure.message.replacen("ListOptions", kind, 1);
     let details = failure.details.map(|mut details| {

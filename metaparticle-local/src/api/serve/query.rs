@@ -34,16 +34,9 @@ impl Query {
     }
 
     /// A parameter that is true or false; there without a value it is true, as Kubernetes reads it.
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "bad values may have to be refused"
-    )]
-    pub(super) fn flag(&self, name: &str) -> Result<bool, Failure> {
+    pub(super) fn flag(&self, name: &str) -> bool {
         let value = self.all(name).next();
-        Ok(
-            value
-                .is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "0" | "false")),
-        )
+        value.is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "0" | "false"))
     }
 
     /// A parameter that is a whole number.

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        DeleteOptions,
+        binding,
         failure::Failure,
         kubelet::LogOptions,
         remove, resource,
-        write::{self, Changed, Part},
+        write::{self, Part},
     },
-    Body, Call, answer,
+    Body, Call, answer, delete,
 };
 
 impl Call<'_> {
@@ -34,7 +34,9 @@ impl Call<'_> {
             ("log", &Method::GET) if is_pod => self.logs(name),
             ("binding", &Method::POST) if is_pod => self.bind(name),
             ("eviction", &Method::POST) if is_pod => self.evict(name),
-            ("finalize", &Method::PUT) if *resource == resource::NAMESPACE => self.finalize(name),
+            ("finalize", &Method::PUT) if *resource == resource::NAMESPACE => {
+                self.replace_part(name, Part::Finalize)
+            }
             ("exec" | "attach" | "proxy" | "portforward" | "ephemeralcontainers" | "resize", _)
                 if is_pod =>
             {
@@ -52,6 +54,10 @@ impl Call<'_> {
                 "the embedded cluster has no API server proxy: use the Service's own address",
             )),
             ("status", _) if resource.status => Err(Failure::method_not_allowed()),
+            ("binding" | "eviction", _) if is_pod => Err(Failure::method_not_allowed()),
+            ("finalize", _) if *resource == resource::NAMESPACE => {
+                Err(Failure::method_not_allowed())
+            }
             _ => Err(Failure::no_such_path()),
         }
     }
@@ -78,13 +84,13 @@ impl Call<'_> {
         });
         let options = LogOptions {
             container: self.query.get("container").map(str::to_owned),
-            follow: self.query.flag("follow")?,
-            previous: self.query.flag("previous")?,
+            follow: self.query.flag("follow"),
+            previous: self.query.flag("previous"),
             tail_lines: unsigned("tailLines")?,
             since_seconds: self.query.number("sinceSeconds")?,
             since_time: since.transpose()?,
             limit_bytes: unsigned("limitBytes")?,
-            timestamps: self.query.flag("timestamps")?,
+            timestamps: self.query.flag("timestamps"),
         };
         let kubelet = self.api.kubelet.get().ok_or_else(|| {
             Failure::new(
@@ -101,40 +107,29 @@ impl Call<'_> {
     }
 
     fn bind(&self, name: &str) -> Result<Response<Body>, Failure> {
-        let body = self.body_as_json()?;
-        let node = body["target"]["name"].as_str().unwrap_or_default();
-        self.api.bind(self.target.namespace(), name, node)?;
+        let binding = self.object(&resource::BINDING)?.object;
+        if write::name_of(&binding) != name {
+            let message = "name in URL does not match name in Binding object";
+            return Err(Failure::bad_request(message));
+        }
+        binding::bind(self.api, &self.writing(Part::Binding)?, name, &binding)?;
         Ok(answer::value(201, &success(201)))
     }
 
     fn evict(&self, name: &str) -> Result<Response<Body>, Failure> {
-        let grace = self.body_as_json()?["deleteOptions"]["gracePeriodSeconds"].as_i64();
-        let options = DeleteOptions {
-            grace_period_seconds: grace,
-            ..DeleteOptions::default()
-        };
-        remove::delete(
-            self.api,
-            &resource::POD,
-            self.target.namespace(),
-            name,
-            &options,
-            self.dry_run()?,
-        )?;
+        let eviction = self.object(&resource::EVICTION)?.object;
+        if write::name_of(&eviction) != name {
+            let message = "name in URL does not match name in Eviction object";
+            return Err(Failure::bad_request(message));
+        }
+        let (pod, namespace) = (&resource::POD, self.target.namespace());
+        if self.api.get(pod, namespace, name).is_none() {
+            return Err(Failure::not_found(pod, name));
+        }
+        let (options, rehearsal) = delete::read(&eviction["deleteOptions"])?;
+        let dry_run = rehearsal || self.dry_run()?;
+        remove::delete(self.api, pod, namespace, name, &options, dry_run)?;
         Ok(answer::value(201, &success(201)))
-    }
-
-    fn finalize(&self, name: &str) -> Result<Response<Body>, Failure> {
-        let body = self.body_as_json()?;
-        let object = write::update(self.api, &self.writing(Part::Finalize)?, name, |current| {
-            let mut new = current.clone();
-            new["spec"] = body["spec"].clone();
-            if new["spec"].is_null() {
-                new["spec"] = json!({});
-            }
-            Ok(Changed::Tracked(new))
-        })?;
-        Ok(self.written(200, &object, &[]))
     }
 }
 

@@ -65,7 +65,7 @@ impl Call<'_> {
         }
         let initial = self.initial_events()?;
         let from = list::version(&self.query)?;
-        let bookmarks = self.query.flag("allowWatchBookmarks")?;
+        let bookmarks = self.query.flag("allowWatchBookmarks");
         let timeout = self
             .query
             .number("timeoutSeconds")?

@@ -9,6 +9,7 @@ use super::{
         decode::Decoded,
         failure::Failure,
         patch,
+        resource::Resource,
         store::Object,
         write::{self, Changed, Part, Write},
     },
@@ -45,8 +46,9 @@ impl Call<'_> {
             .trim()
     }
 
-    /// The body as an object.
-    fn object(&self, media: &str) -> Result<Decoded, Failure> {
+    /// Refuses bodies that are neither JSON nor YAML.
+    pub(super) fn check_media(&self) -> Result<(), Failure> {
+        let media = self.media();
         if media == "application/vnd.kubernetes.protobuf" {
             return Err(Failure::not_implemented(
                 "the embedded cluster reads JSON and YAML, no protobuf: use `kubectl apply` or `create -f`",
@@ -61,12 +63,16 @@ impl Call<'_> {
                  application/json, application/yaml, application/vnd.kubernetes.protobuf",
             ));
         }
-        decode::object(
-            self.target.resource,
-            self.request.body(),
-            media,
-            self.validation(),
-        )
+        Ok(())
+    }
+
+    /// The body as an object of a kind, of the namespace of the path if it says one.
+    pub(super) fn object(&self, resource: &'static Resource) -> Result<Decoded, Failure> {
+        self.check_media()?;
+        let (body, validation) = (self.request.body(), self.validation());
+        let decoded = decode::object(resource, body, self.media(), validation)?;
+        self.check_namespace(&decoded.object)?;
+        Ok(decoded)
     }
 
     pub(super) fn written(
@@ -96,8 +102,7 @@ impl Call<'_> {
     }
 
     pub(super) fn create(&self) -> Result<Response<Body>, Failure> {
-        let Decoded { object, warnings } = self.object(self.media())?;
-        self.check_namespace(&object)?;
+        let Decoded { object, warnings } = self.object(self.target.resource)?;
         let created = write::create(self.api, &self.writing(Part::Whole)?, object)?;
         Ok(self.written(201, &created, &warnings))
     }
@@ -107,8 +112,7 @@ impl Call<'_> {
     }
 
     pub(super) fn replace_part(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {
-        let Decoded { object, warnings } = self.object(self.media())?;
-        self.check_namespace(&object)?;
+        let Decoded { object, warnings } = self.object(self.target.resource)?;
         let given = write::name_of(&object);
         if given.is_empty() {
             let message = format!(
@@ -160,7 +164,7 @@ impl Call<'_> {
             );
             return Err(Failure::bad_request(message));
         }
-        let force = self.query.flag("force")?;
+        let force = self.query.flag("force");
         let write = self.writing(part)?;
         let (object, created): (Arc<Object>, bool) = write::apply(
             self.api,

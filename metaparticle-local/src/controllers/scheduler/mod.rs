@@ -84,7 +84,6 @@ impl Controller for Scheduler {
                 unless_gone(api.bind(&key.0, &key.1, node))?;
                 let message = format!("Successfully assigned {}/{} to {node}", key.0, key.1);
                 api.event(&pod.raw, NAME, EventKind::Normal, "Scheduled", &message);
-                condition(api, &pod, &json!({"status": "True"}))?;
             }
             Err(message) => {
                 api.event(

@@ -15,6 +15,7 @@ mod bodies;
 mod concurrency;
 mod crud;
 mod deletion;
+mod deletion_options;
 mod differences;
 mod discovery;
 mod dry_run;
@@ -26,6 +27,7 @@ mod pagination;
 mod patch_json;
 mod patch_merge;
 mod patch_strategic;
+mod pod_parts;
 mod selectors;
 mod sub_resources;
 mod validation_modes;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         ("concurrency", concurrency::BEHAVIOURS),
         ("crud", crud::BEHAVIOURS),
         ("deletion", deletion::BEHAVIOURS),
+        ("deletion_options", deletion_options::BEHAVIOURS),
         ("discovery", discovery::BEHAVIOURS),
         ("dry_run", dry_run::BEHAVIOURS),
         ("forms", forms::BEHAVIOURS),
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         ("patch_json", patch_json::BEHAVIOURS),
         ("patch_merge", patch_merge::BEHAVIOURS),
         ("patch_strategic", patch_strategic::BEHAVIOURS),
+        ("pod_parts", pod_parts::BEHAVIOURS),
         ("selectors", selectors::BEHAVIOURS),
         ("sub_resources", sub_resources::BEHAVIOURS),
         ("validation_modes", validation_modes::BEHAVIOURS),
