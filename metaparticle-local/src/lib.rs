@@ -3,6 +3,12 @@
 //! It is for development and tests on one machine. State lives in memory and ends with the process; production is
 //! Kubernetes, with the same program and the same manifests.
 
+#[cfg(not(unix))]
+compile_error!(
+    "the embedded cluster runs pods as processes of Unix: depend on metaparticle with `default-features = false, \
+     features = [\"deploy\"]` on other systems"
+);
+
 pub mod api;
 mod client;
 mod clock;

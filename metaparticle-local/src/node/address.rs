@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     hash::{BuildHasher as _, RandomState},
+    io,
     net::{Ipv4Addr, UdpSocket},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -37,18 +38,27 @@ pub(crate) struct Address {
 }
 
 impl Subnet {
-    /// Claims a subnet; `None` if this machine has no such addresses.
-    pub(crate) fn claim() -> Option<Self> {
+    /// Claims a subnet.
+    ///
+    /// # Errors
+    /// `AddrInUse` if all that were tried are claimed by other clusters; else why this machine has no such addresses.
+    pub(crate) fn claim() -> io::Result<Self> {
         let random = RandomState::new();
-        (0..ATTEMPTS).find_map(|attempt| {
-            let index = u32::try_from(random.hash_one(attempt) % u64::from(SUBNETS)).ok()?;
-            Self::claim_at(FIRST + index * 256)
-        })
+        let mut result = Err(io::ErrorKind::AddrInUse.into());
+        for attempt in 0..ATTEMPTS {
+            let index = random.hash_one(attempt) % u64::from(SUBNETS);
+            let index = u32::try_from(index).unwrap_or_default();
+            result = Self::claim_at(FIRST + index * 256);
+            if !matches!(&result, Err(error) if error.kind() == io::ErrorKind::AddrInUse) {
+                break;
+            }
+        }
+        result
     }
 
-    fn claim_at(first: u32) -> Option<Self> {
-        let claim = UdpSocket::bind((Ipv4Addr::from(first + 1), CLAIM_PORT)).ok()?;
-        Some(Self(Arc::new(Inner {
+    fn claim_at(first: u32) -> io::Result<Self> {
+        let claim = UdpSocket::bind((Ipv4Addr::from(first + 1), CLAIM_PORT))?;
+        Ok(Self(Arc::new(Inner {
             first,
             pool: Mutex::default(),
             _claim: claim,
@@ -129,16 +139,16 @@ mod tests {
 
     #[test]
     fn a_subnet_is_claimed_once_until_it_is_dropped() {
-        let Some(subnet) = Subnet::claim() else {
-            return eprintln!("skipped: this machine has no such addresses");
+        let Ok(subnet) = Subnet::claim() else {
+            return crate::node::skip("this machine has no such addresses");
         };
         let first = subnet.0.first;
-        assert!(Subnet::claim_at(first).is_none());
+        assert!(Subnet::claim_at(first).is_err());
         let address = subnet.allocate().unwrap();
         assert_eq!(u32::from(address.ip()), u32::from(subnet.host()) + 1);
         drop(subnet);
-        assert!(Subnet::claim_at(first).is_none(), "the address holds it");
+        assert!(Subnet::claim_at(first).is_err(), "the address holds it");
         drop(address);
-        assert!(Subnet::claim_at(first).is_some());
+        assert!(Subnet::claim_at(first).is_ok());
     }
 }

@@ -129,8 +129,8 @@ pub(crate) enum Hook {
 }
 
 impl Hook {
-    /// The preStop hook of a container. `port` gives the number of a port as the node has it.
-    pub(crate) fn of(container: &Container, port: &dyn Fn(u16) -> u16) -> Option<Self> {
+    /// The preStop hook of a container.
+    pub(crate) fn of(container: &Container) -> Option<Self> {
         let hook = container.lifecycle.as_ref()?.pre_stop.as_ref()?;
         let LifecycleHandler {
             exec,
@@ -146,7 +146,7 @@ impl Hook {
             let command = exec.command.clone().unwrap_or_default();
             return Some(Self::Check(Check::Exec(command)));
         }
-        let get = http_get(get.as_ref()?, container, port)?;
+        let get = http_get(get.as_ref()?, container)?;
         Some(Self::Check(Check::Http(get)))
     }
 }

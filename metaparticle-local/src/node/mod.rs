@@ -9,13 +9,17 @@
 //! pod's. Where that cannot be done (outside Linux, or where seccomp notification is refused) all pods share 127.0.0.1 and
 //! need different ports: see [`Ports`].
 //!
+//! A port that another program of this machine has on all addresses is taken at the pods' as well. Then the pod listens on
+//! another one, which is noted in [`Ports`] and said in an Event.
+//!
 //! # Files
 //! A container starts in an empty folder of its own, or in its `workingDir`, a folder of this machine. Volumes are folders
 //! in `METAPARTICLE_VOLUMES`; nothing is mounted. All of it goes with the pod or the node: see [`NodeConfig::folder`].
 //!
 //! # Environment
 //! Later ones override earlier ones:
-//! 1. of this process: `PATH`, `HOME`, `USER`, `LANG`, `LC_ALL`, `TZ`, `TMPDIR`, `RUST_LOG`, `RUST_BACKTRACE`, and what
+//! 1. of this process: `PATH`, `HOME`, `USER`, `LANG`, `LC_ALL`, `TZ`, `TMPDIR`, `RUST_LOG`, `RUST_BACKTRACE`, `LD_LIBRARY_PATH`,
+//!    `DYLD_FALLBACK_LIBRARY_PATH` (as `cargo run` sets them), and what
 //!    [`NodeConfig::env`] adds; nothing else of it is seen by pods;
 //! 2. of the node: `HOSTNAME`, `KUBECONFIG`, `METAPARTICLE_LISTEN_ADDRESS` (the pod's own address),
 //!    `METAPARTICLE_VOLUMES` (the folder that has each volume by its name) and, where pods share one address,
@@ -27,6 +31,12 @@
 //! # Probes
 //! Until a startup or readiness probe succeeds for the first time it is tried after 50, 100, 200, … milliseconds, up to
 //! its period; a failure counts once a period.
+//!
+//! # Security
+//! The cluster keeps nobody out; it is for programs that you trust, on a machine whose users you trust. Any user of the
+//! machine may connect to the addresses of pods and Services, as to everything on loopback. Whoever may create a pod may
+//! run any program of this machine as you, by `command`, `workingDir`, probes and hooks with `exec`. Every pod has the
+//! kubeconfig. What is above about addresses and processes is for order, no boundary.
 //!
 //! # Processes
 //! All processes of a pod end with its container, its node and this process, even if that is killed.
@@ -122,11 +132,18 @@ struct Inner {
 pub async fn start(api: &Api, config: NodeConfig) -> io::Result<Node> {
     let spawner = Arc::new(Spawner::new()?);
     let home = Arc::new(Home::create(config.folder.as_deref())?);
-    let own = config.addresses == Addresses::OwnIfPossible && spawner.can_rewrite().await;
-    let subnet = if own { Subnet::claim() } else { None };
-    if subnet.is_none() {
-        tracing::info!("pods share 127.0.0.1: this machine does not allow an address for each");
-    }
+    let subnet = match config.addresses {
+        Addresses::Shared => Err("as they were told to".to_owned()),
+        Addresses::OwnIfPossible if !spawner.can_rewrite().await => {
+            Err("seccomp notification is refused here, or this is not Linux".to_owned())
+        }
+        Addresses::OwnIfPossible => Subnet::claim().map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => "the subnets that were tried are taken".to_owned(),
+            _ => format!("127.0.0.0/8 cannot be used: {error}"),
+        }),
+    };
+    let subnet = subnet.inspect_err(|why| tracing::info!(why, "pods share 127.0.0.1"));
+    let subnet = subnet.ok();
     let inner = Arc::new(Inner {
         api: api.clone(),
         spawner,
@@ -256,6 +273,14 @@ fn start_or_update(
     let phase = object["status"]["phase"].as_str();
     let is_over = matches!(phase, Some("Succeeded" | "Failed"));
     (!change.deleted && !is_over).then(|| (uid.to_owned(), watch::Sender::new(update)))
+}
+
+/// Ends a test that this machine cannot do, unless it must.
+#[cfg(test)]
+fn skip(why: &str) {
+    let must = std::env::var_os("METAPARTICLE_REQUIRE_ADDRESSES");
+    assert!(must.is_none_or(|it| it != "1"), "skipped: {why}");
+    eprintln!("skipped: {why}");
 }
 
 #[cfg(test)]

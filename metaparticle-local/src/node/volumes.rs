@@ -10,7 +10,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use k8s_openapi::api::core::v1::{Container, DownwardAPIVolumeFile, KeyToPath, Pod, Volume};
+use k8s_openapi::api::core::v1::{
+    ConfigMapProjection, Container, DownwardAPIProjection, DownwardAPIVolumeFile, KeyToPath, Pod,
+    SecretProjection, Volume, VolumeProjection,
+};
 
 use super::{
     environment::{self, Holder, Lookup, Place},
@@ -75,66 +78,54 @@ fn entries(
     volume: &Volume,
     lookup: &Lookup<'_>,
 ) -> Result<Vec<Entry>, String> {
-    if let Some(it) = &volume.config_map {
-        let items = it.items.as_deref();
-        return held(
-            Holder::ConfigMap,
-            &it.name,
-            items,
-            it.optional,
-            it.default_mode,
-            lookup,
-        );
-    }
-    if let Some(it) = &volume.secret {
-        let name = it.secret_name.as_deref().unwrap_or_default();
-        let items = it.items.as_deref();
-        return held(
-            Holder::Secret,
-            name,
-            items,
-            it.optional,
-            it.default_mode,
-            lookup,
-        );
-    }
-    if let Some(it) = &volume.downward_api {
-        return fields(pod, place, it.items.as_deref(), it.default_mode);
-    }
+    let (sources, mode) = sources(volume);
     let mut all = Vec::new();
-    let mode = volume.projected.as_ref().and_then(|it| it.default_mode);
-    let sources = volume
-        .projected
-        .iter()
-        .flat_map(|it| it.sources.iter().flatten());
     for source in sources {
-        if let Some(it) = &source.config_map {
+        if let Some(it) = source.config_map {
             let items = it.items.as_deref();
-            all.extend(held(
-                Holder::ConfigMap,
-                &it.name,
-                items,
-                it.optional,
-                mode,
-                lookup,
-            )?);
+            let kind = Holder::ConfigMap;
+            all.extend(held(kind, &it.name, items, it.optional, mode, lookup)?);
         }
-        if let Some(it) = &source.secret {
+        if let Some(it) = source.secret {
             let items = it.items.as_deref();
-            all.extend(held(
-                Holder::Secret,
-                &it.name,
-                items,
-                it.optional,
-                mode,
-                lookup,
-            )?);
+            let kind = Holder::Secret;
+            all.extend(held(kind, &it.name, items, it.optional, mode, lookup)?);
         }
-        if let Some(it) = &source.downward_api {
+        if let Some(it) = source.downward_api {
             all.extend(fields(pod, place, it.items.as_deref(), mode)?);
         }
     }
     Ok(all)
+}
+
+/// What a volume holds, as if it were projected, and the mode of files that say none.
+fn sources(volume: &Volume) -> (Vec<VolumeProjection>, Option<i32>) {
+    let mut source = VolumeProjection::default();
+    let mode = if let Some(it) = volume.config_map.clone() {
+        source.config_map = Some(ConfigMapProjection {
+            items: it.items,
+            name: it.name,
+            optional: it.optional,
+        });
+        it.default_mode
+    } else if let Some(it) = volume.secret.clone() {
+        source.secret = Some(SecretProjection {
+            items: it.items,
+            name: it.secret_name.unwrap_or_default(),
+            optional: it.optional,
+        });
+        it.default_mode
+    } else if let Some(it) = volume.downward_api.clone() {
+        source.downward_api = Some(DownwardAPIProjection { items: it.items });
+        it.default_mode
+    } else {
+        let projected = volume.projected.clone().unwrap_or_default();
+        return (
+            projected.sources.unwrap_or_default(),
+            projected.default_mode,
+        );
+    };
+    (vec![source], mode)
 }
 
 /// All values of an object, or those that are named.

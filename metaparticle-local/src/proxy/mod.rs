@@ -126,9 +126,11 @@ impl State {
     async fn run(mut self) {
         let resources = [&resource::SERVICE, &resource::ENDPOINT_SLICE];
         let mut changes = self.api.changes(&resources);
+        let mut moved = self.config.ports.changes();
         loop {
             tokio::select! {
                 change = changes.next() => self.note(&change),
+                Ok(()) = moved.changed() => {}
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => continue,
             }
             while let Some(change) = changes.try_next() {

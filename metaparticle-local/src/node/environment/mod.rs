@@ -21,6 +21,9 @@ const INHERITED: &[&str] = &[
     "TMPDIR",
     "RUST_LOG",
     "RUST_BACKTRACE",
+    // Where `cargo run` has a program find its libraries.
+    "LD_LIBRARY_PATH",
+    "DYLD_FALLBACK_LIBRARY_PATH",
 ];
 
 /// Where `PATH` is not set.

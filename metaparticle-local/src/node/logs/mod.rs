@@ -8,7 +8,7 @@ mod record;
 use std::{
     collections::VecDeque,
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io,
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::Path,
     process,
@@ -86,7 +86,9 @@ impl Log {
                 segments.pop_front();
             }
         }
-        (&*file).write_all(records)?;
+        // Where the log ends, and not the file, which may have a part of what was written in vain.
+        let start = segments.back().map_or(0, |it| it.start);
+        file.write_all_at(records, end - start)?;
         let more = u64::try_from(records.len()).unwrap_or_default();
         self.0.extent.send_modify(|extent| extent.end += more);
         drop(segments); // before the extent, another writer would take a wrong one for its start
@@ -131,7 +133,7 @@ fn nameless_file(folder: &Path) -> io::Result<File> {
     let path = folder.join(format!("log-{}-{number}", process::id()));
     let file = OpenOptions::new()
         .read(true)
-        .append(true)
+        .write(true)
         .create_new(true)
         .mode(0o600)
         .open(&path)?;
@@ -167,6 +169,18 @@ mod tests {
         assert_eq!(all(&log, 0), "three\nfour\nfive\n");
         assert_eq!(all(&log, 14), "four\nfive\n");
         assert_eq!(all(&log, 1_000), "");
+    }
+
+    #[test]
+    fn what_was_written_in_part_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::create(folder.path()).unwrap();
+        log.append(b"one\n", folder.path()).unwrap();
+        let file = log.segments().back().unwrap().file.clone();
+        file.write_all_at(b"tw", 4).unwrap();
+        log.append(b"three\n", folder.path()).unwrap();
+        log.append(b"four\n", folder.path()).unwrap();
+        assert_eq!(all(&log, 0), "one\nthree\nfour\n");
     }
 
     #[test]

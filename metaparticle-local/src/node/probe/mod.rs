@@ -58,11 +58,11 @@ impl Purpose {
 }
 
 impl Probes {
-    /// Those of a container. `port` gives the number of a port as the node has it.
-    pub(crate) fn of(container: &Container, port: &dyn Fn(u16) -> u16) -> Self {
+    /// Those of a container.
+    pub(crate) fn of(container: &Container) -> Self {
         let with_check = |probe: &Option<Probe>| {
             let probe = probe.clone().filter(ignored::is_honoured)?;
-            let check = Check::of(&probe, container, port)?;
+            let check = Check::of(&probe, container)?;
             Some((probe, check))
         };
         Self {

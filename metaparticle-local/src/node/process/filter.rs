@@ -1,7 +1,7 @@
 //! The seccomp filter of a pod: `bind` is decided by a listener, everything else is allowed.
 //!
-//! It is no security boundary: a program of a foreign architecture keeps its own `bind`, and an address may change
-//! between look and call. It only gives each pod its own wildcard address.
+//! It is no security boundary: a program of a foreign architecture keeps its own `bind`, that of `io_uring` is no system
+//! call and not seen, and an address may change between look and call. It only gives each pod its own wildcard address.
 #![expect(
     unsafe_code,
     reason = "a filter is installed between fork and exec; proven by the tests of `process`"

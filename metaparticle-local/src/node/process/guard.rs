@@ -76,9 +76,10 @@ impl Guard {
         }
     }
 
-    /// Whether it has ended. After the end of one of its sockets it may take a moment until that can be seen.
+    /// Whether it has ended. After the end of one of its sockets it may take a moment until that can be seen, on a machine
+    /// that is busy a long one.
     pub(super) fn has_ended(&self) -> bool {
-        (0..100).any(|_| {
+        (0..2_000).any(|_| {
             raw::has_ended(self.pid) || {
                 raw::pause_millisecond();
                 false
@@ -86,7 +87,7 @@ impl Guard {
         })
     }
 
-    #[cfg(test)]
+    /// Its number.
     pub(super) fn pid(&self) -> pid_t {
         self.pid
     }

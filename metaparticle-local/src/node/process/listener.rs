@@ -6,15 +6,17 @@
 
 use std::{
     fs, io, mem,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, TcpListener},
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
-    ptr, thread,
+    ptr,
+    sync::Mutex,
+    thread,
 };
 
 use libc::{c_int, c_void, seccomp_notif, seccomp_notif_resp};
 
 use super::{
-    raw,
+    Own, raw,
     rewrite::{self, Rewritten},
 };
 
@@ -23,16 +25,16 @@ const LONGEST: usize = 28;
 
 /// Answers for as long as a process of the pod lives, on a thread of its own: the call that takes a notification may
 /// wait although one was there, if its process was killed meanwhile.
-pub(super) fn spawn(listener: OwnedFd, own: Ipv4Addr) -> io::Result<()> {
+pub(super) fn spawn(listener: OwnedFd, own: Own) -> io::Result<()> {
     thread::Builder::new()
         .name("pod-binds".to_owned())
         .stack_size(64 * 1024)
-        .spawn(move || while answer_next(&listener, own) {})
+        .spawn(move || while answer_next(&listener, &own) {})
         .map(drop)
 }
 
 /// Waits for a `bind` and answers it. False when nobody is left to call it.
-fn answer_next(listener: &OwnedFd, own: Ipv4Addr) -> bool {
+fn answer_next(listener: &OwnedFd, own: &Own) -> bool {
     let descriptor = listener.as_raw_fd();
     let mut poll = libc::pollfd {
         fd: descriptor,
@@ -55,45 +57,94 @@ fn answer_next(listener: &OwnedFd, own: Ipv4Addr) -> bool {
         let mut answer: seccomp_notif_resp = mem::zeroed();
         answer.id = asked.id;
         match bind(descriptor, &asked, own) {
-            Some(Ok(())) => {}
-            Some(Err(error)) => answer.error = -error.raw_os_error().unwrap_or(libc::EINVAL),
-            None => answer.flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
+            Ok(true) => {}
+            Err(error) => answer.error = -error.raw_os_error().unwrap_or(libc::EACCES),
+            Ok(false) => answer.flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
         }
         libc::ioctl(descriptor, libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer);
     }
     true
 }
 
-/// Binds in place of the pod. `None`: it shall do so itself.
-fn bind(listener: RawFd, asked: &seccomp_notif, own: Ipv4Addr) -> Option<io::Result<()>> {
+/// Binds in place of the pod. False: it shall do so itself, as that is no wildcard.
+fn bind(listener: RawFd, asked: &seccomp_notif, own: &Own) -> io::Result<bool> {
     let [socket, at, length, ..] = asked.data.args;
-    let address = read_address(asked.pid, at, length)?;
-    let rewritten = rewrite::rewrite(&address, own)?;
-    match take_socket(listener, asked, socket) {
-        Ok(socket) => Some(bind_socket(&socket, &rewritten)),
-        Err(error) => {
-            tracing::warn!(pid = asked.pid, %error, "a pod binds the wildcard address of all pods");
-            None
-        }
+    let address = read_address(asked.pid, at, length).map_err(|error| refusal(asked.pid, error))?;
+    let Some(rewritten) = rewrite::rewrite(&address, own.ip) else {
+        return Ok(false);
+    };
+    let socket = take_socket(listener, asked, socket);
+    let socket = socket.map_err(|error| refusal(asked.pid, error))?;
+    bind_at_home(&socket, rewritten, own)?;
+    Ok(true)
+}
+
+/// What a pod is told if its call cannot be looked at: not to bind, as that would be all addresses of the machine.
+fn refusal(thread: u32, error: io::Error) -> io::Error {
+    if let Some(libc::EBADF | libc::EFAULT) = error.raw_os_error() {
+        return error; // as the kernel would say
     }
+    tracing::warn!(pid = thread, %error, "a pod cannot bind: its call cannot be looked at");
+    io::Error::from_raw_os_error(libc::EACCES)
+}
+
+/// Binds to the pod's own address: to the port that is asked for or, if another program has that on all addresses, to
+/// one that is noted.
+fn bind_at_home(socket: &OwnedFd, mut rewritten: Rewritten, own: &Own) -> io::Result<()> {
+    let asked = rewritten.port();
+    let actual = own.ports.actual(&own.uid, asked);
+    let result = bind_socket(socket, &rewritten);
+    let in_use = matches!(&result, Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE));
+    let is_tcp = option(socket, libc::SOL_SOCKET, libc::SO_TYPE).ok() == Some(libc::SOCK_STREAM);
+    if !is_tcp || asked == 0 || (result.is_err() && !in_use) {
+        return result;
+    }
+    if !in_use {
+        if actual != asked {
+            own.ports.note(&own.uid, asked, asked);
+        }
+        return result;
+    }
+    if actual == asked && !is_taken_everywhere(asked, own.ip) {
+        return result;
+    }
+    rewritten.set_port(if actual == asked { 0 } else { actual });
+    bind_socket(socket, &rewritten)?;
+    own.ports.note(&own.uid, asked, port_of(socket)?);
+    Ok(())
+}
+
+/// Whether somebody listens on this port of all addresses: then it is also taken at the one of the subnet that no pod has.
+fn is_taken_everywhere(port: u16, own: Ipv4Addr) -> bool {
+    /// Held while one looks, lest another one takes that for an answer.
+    static LOOKING: Mutex<()> = Mutex::new(());
+    let [a, b, c, _] = own.octets();
+    let _looking = LOOKING.lock();
+    let bound = TcpListener::bind((Ipv4Addr::new(a, b, c, 255), port));
+    bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
 /// The address that the caller points to.
-fn read_address(thread: u32, at: u64, length: u64) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; LONGEST.min(usize::try_from(length).ok()?)];
+fn read_address(thread: u32, at: u64, length: u64) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(length).map_err(io::Error::other)?;
+    let mut bytes = vec![0; LONGEST.min(length)];
     let local = libc::iovec {
         iov_base: bytes.as_mut_ptr().cast(),
         iov_len: bytes.len(),
     };
     let remote = libc::iovec {
-        iov_base: usize::try_from(at).ok()? as *mut c_void,
+        iov_base: usize::try_from(at).map_err(io::Error::other)? as *mut c_void,
         iov_len: bytes.len(),
     };
-    let thread = thread.try_into().ok()?;
+    let thread = thread.try_into().map_err(io::Error::other)?;
     // SAFETY: writes within `bytes`; the other side is checked by the kernel.
     let got =
         unsafe { libc::process_vm_readv(thread, &raw const local, 1, &raw const remote, 1, 0) };
-    (usize::try_from(got) == Ok(bytes.len())).then_some(bytes)
+    match usize::try_from(got) {
+        Ok(got) if got == bytes.len() => Ok(bytes),
+        Ok(_) => Err(io::Error::from_raw_os_error(libc::EFAULT)),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
 }
 
 /// A copy of the caller's descriptor. Its number is that of a process, not of its thread, on most kernels; that it still
@@ -163,13 +214,32 @@ fn bind_to(socket: &OwnedFd, address: &[u8]) -> io::Result<()> {
 }
 
 fn v6_only(socket: &OwnedFd) -> io::Result<bool> {
+    option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY).map(|value| value != 0)
+}
+
+fn option(socket: &OwnedFd, level: c_int, option: c_int) -> io::Result<c_int> {
     let mut value: c_int = 0;
     let mut length = size_of::<c_int>() as libc::socklen_t;
-    let (level, option) = (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY);
     let to = (&raw mut value).cast();
     // SAFETY: writes one number.
     check(unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, to, &raw mut length) })?;
-    Ok(value != 0)
+    Ok(value)
+}
+
+/// The port that a socket is bound to.
+fn port_of(socket: &OwnedFd) -> io::Result<u16> {
+    let mut bytes = [0_u8; LONGEST];
+    let mut length = LONGEST as libc::socklen_t;
+    // SAFETY: writes within `bytes`.
+    let got = unsafe {
+        libc::getsockname(
+            socket.as_raw_fd(),
+            bytes.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    check(got)?;
+    Ok(u16::from_be_bytes([bytes[2], bytes[3]]))
 }
 
 fn set_v6_only(socket: &OwnedFd, only: bool) -> io::Result<()> {
@@ -186,5 +256,22 @@ fn check(result: c_int) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_cannot_be_looked_at_is_refused_and_not_left_to_the_kernel() {
+        let told = |number| {
+            let error = io::Error::from_raw_os_error(number);
+            refusal(1, error).raw_os_error().unwrap()
+        };
+        assert_eq!(told(libc::EPERM), libc::EACCES);
+        assert_eq!(told(libc::ENOSYS), libc::EACCES);
+        assert_eq!(told(libc::EBADF), libc::EBADF);
+        assert_eq!(told(libc::EFAULT), libc::EFAULT);
     }
 }

@@ -38,7 +38,7 @@ use std::{
         unix::{net::UnixStream as StdStream, process::ExitStatusExt as _},
     },
     process::ExitStatus,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -48,10 +48,12 @@ use tokio::{
         UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf, pipe::Receiver},
     },
+    task::spawn_blocking,
 };
 
 pub(crate) use self::plan::Plan;
 use self::{guard::Guard, shim::says};
+use super::ports::Ports;
 
 /// The longest that a start may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,6 +63,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Spawner {
     /// None: it has ended.
     guard: Mutex<Option<Guard>>,
+}
+
+/// Where wildcard `bind`s of a pod go.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    /// The pod's address.
+    pub(crate) ip: Ipv4Addr,
+    pub(crate) uid: String,
+    /// Takes notice of ports that are not free there.
+    pub(crate) ports: Ports,
 }
 
 /// A process that runs. Dropping it ends it and its descendants.
@@ -92,32 +104,67 @@ impl Spawner {
         Ok(Self { guard })
     }
 
-    /// Starts a process; with an address, its wildcard `bind`s and those of its children go there. Takes about a
-    /// millisecond, in which it blocks. To be called in a Tokio runtime.
-    pub(crate) fn spawn(&self, plan: &Plan, own: Option<Ipv4Addr>) -> io::Result<Process> {
+    /// Starts a process; with an address, its wildcard `bind`s and those of its children go there.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what was started ends.
+    pub(crate) async fn start(
+        self: &Arc<Self>,
+        plan: Plan,
+        own: Option<Own>,
+    ) -> io::Result<Process> {
+        let spawner = self.clone();
+        let started = spawn_blocking(move || spawner.spawn(&plan, own.as_ref())).await;
+        started.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
+    /// Whether wildcard `bind`s of pods can be given an own address here.
+    pub(crate) async fn can_rewrite(self: &Arc<Self>) -> bool {
+        let spawner = self.clone();
+        let try_it = move || {
+            let probe = Plan {
+                folder: "/".into(),
+                ..Plan::default()
+            };
+            let own = Own {
+                ip: Ipv4Addr::LOCALHOST,
+                uid: String::new(),
+                ports: Ports::default(),
+            };
+            spawner.spawn_as(&probe, plan::TRY_FILTER, Some(&own))
+        };
+        match spawn_blocking(try_it).await {
+            Ok(Ok(mut process)) => process.exit.wait().await.success(),
+            _ => false,
+        }
+    }
+
+    /// As [`Spawner::start`]; blocks for about a millisecond. To be called in a Tokio runtime.
+    fn spawn(&self, plan: &Plan, own: Option<&Own>) -> io::Result<Process> {
         let mode = if own.is_some() {
             plan::RUN_FILTERED
         } else {
             plan::RUN
         };
-        self.start(plan, mode, own)
+        self.spawn_as(plan, mode, own)
     }
 
-    /// Whether wildcard `bind`s of pods can be given an own address here.
-    pub(crate) async fn can_rewrite(&self) -> bool {
-        let probe = Plan {
-            folder: "/".into(),
-            ..Plan::default()
-        };
-        let started = self.start(&probe, plan::TRY_FILTER, Some(Ipv4Addr::LOCALHOST));
-        match started {
-            Ok(mut process) => process.exit.wait().await.success(),
-            Err(_) => false,
-        }
-    }
-
-    fn start(&self, plan: &Plan, mode: usize, own: Option<Ipv4Addr>) -> io::Result<Process> {
+    /// Tries it twice, as the guard may have been killed.
+    fn spawn_as(&self, plan: &Plan, mode: usize, own: Option<&Own>) -> io::Result<Process> {
         let block = plan.encode(mode)?;
+        for _ in 0..2 {
+            let guard = self.guard_pid()?;
+            match self.try_spawn(&block, own) {
+                Err(error) if is_end(&error) && self.replace_ended_guard(guard)? => {}
+                result => return result,
+            }
+        }
+        Err(io::Error::other(
+            "the guard process was ended; a sandbox may forbid what it calls: fork, pselect, prctl",
+        ))
+    }
+
+    fn try_spawn(&self, block: &[u8], own: Option<&Own>) -> io::Result<Process> {
         let (mut control, theirs) = StdStream::pair()?;
         let (stdout, out) = io::pipe()?;
         let (stderr, err) = io::pipe()?;
@@ -125,14 +172,8 @@ impl Spawner {
         drop((theirs, out, err));
         control.set_read_timeout(Some(PATIENCE))?;
         control.set_write_timeout(Some(PATIENCE))?;
-        let sent = control.write_all(&block);
-        let pid = match sent.and_then(|()| started(&control, own)) {
-            // The guard was killed with our request in its hands.
-            Err(error) if is_end(&error) && self.replace_ended_guard()? => {
-                return self.start(plan, mode, own);
-            }
-            result => result?,
-        };
+        control.write_all(block)?;
+        let pid = started(&control, own)?;
         control.set_nonblocking(true)?;
         let (reports, signals) = UnixStream::from_std(control)?.into_split();
         Ok(Process {
@@ -144,14 +185,22 @@ impl Spawner {
         })
     }
 
-    /// Whether the guard had ended; then there is another one now.
-    fn replace_ended_guard(&self) -> io::Result<bool> {
+    /// Whether this guard had ended; then there is another one now.
+    fn replace_ended_guard(&self, pid: i32) -> io::Result<bool> {
         let mut slot = self.lock();
-        let has_ended = slot.as_ref().is_some_and(Guard::has_ended);
-        if has_ended {
+        let Some(guard) = &*slot else {
+            return Err(ended());
+        };
+        // If it is another one, somebody else has replaced it.
+        let has_ended = guard.pid() != pid || guard.has_ended();
+        if has_ended && guard.pid() == pid {
             *slot = Some(Guard::fork()?);
         }
         Ok(has_ended)
+    }
+
+    fn guard_pid(&self) -> io::Result<i32> {
+        self.lock().as_ref().map(Guard::pid).ok_or_else(ended)
     }
 
     /// Ends all processes, before it returns; none can be started any more.
@@ -159,16 +208,9 @@ impl Spawner {
         self.lock().take();
     }
 
-    /// Through the guard, or through a new one if it was killed.
     fn start_shim(&self, descriptors: [RawFd; raw::MOST]) -> io::Result<()> {
-        let mut slot = self.lock();
-        let Some(guard) = &*slot else {
-            return Err(io::Error::other("the node has ended"));
-        };
-        if guard.start_shim(descriptors).is_err() {
-            slot.insert(Guard::fork()?).start_shim(descriptors)?;
-        }
-        Ok(())
+        let slot = self.lock();
+        slot.as_ref().ok_or_else(ended)?.start_shim(descriptors)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Guard>> {
@@ -211,7 +253,7 @@ impl Handle {
 }
 
 /// Takes the shim's first messages: the number of the program, or why it was not started.
-fn started(control: &StdStream, own: Option<Ipv4Addr>) -> io::Result<i32> {
+fn started(control: &StdStream, own: Option<&Own>) -> io::Result<i32> {
     loop {
         let mut message = [0; shim::MESSAGE];
         let mut descriptors = [-1; raw::MOST];
@@ -233,11 +275,15 @@ fn started(control: &StdStream, own: Option<Ipv4Addr>) -> io::Result<i32> {
         reader.read_exact(&mut message[got..])?;
         match (message[0], listener, own) {
             #[cfg(target_os = "linux")]
-            (says::LISTENER, Some(listener), Some(own)) => listener::spawn(listener, own)?,
+            (says::LISTENER, Some(listener), Some(own)) => listener::spawn(listener, own.clone())?,
             (says::STARTED, ..) => return Ok(number(message)),
             _ => return Err(io::Error::from_raw_os_error(number(message))),
         }
     }
+}
+
+fn ended() -> io::Error {
+    io::Error::other("the node has ended")
 }
 
 /// Whether the other side of a socket is gone.

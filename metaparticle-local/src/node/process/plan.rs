@@ -18,6 +18,7 @@ pub(super) mod word {
     /// Length of the whole block in bytes.
     pub(in super::super) const LENGTH: usize = 0;
     /// What to do: one of [`super::RUN`], [`super::RUN_FILTERED`], [`super::TRY_FILTER`].
+    #[cfg(any(target_os = "linux", test))]
     pub(in super::super) const MODE: usize = 1;
     /// Index of the first word of the environment's pointers.
     pub(in super::super) const ENV: usize = 2;

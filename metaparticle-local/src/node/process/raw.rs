@@ -217,6 +217,7 @@ unsafe fn number(mut text: *const u8) -> pid_t {
 }
 
 /// Whether it is a child of this process that was not waited for yet.
+#[cfg(target_os = "linux")]
 pub(super) fn is_child(pid: pid_t) -> bool {
     let Ok(id) = libc::id_t::try_from(pid) else {
         return false;

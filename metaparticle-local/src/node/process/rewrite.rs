@@ -25,6 +25,22 @@ impl Rewritten {
     }
 }
 
+impl Rewritten {
+    /// The port; both addresses have it in the same place.
+    pub(super) fn port(&self) -> u16 {
+        let bytes = self.bytes();
+        u16::from_be_bytes([bytes[2], bytes[3]])
+    }
+
+    pub(super) fn set_port(&mut self, port: u16) {
+        let bytes: &mut [u8] = match self {
+            Self::V4(bytes) => bytes,
+            Self::V6(bytes) => bytes,
+        };
+        bytes[2..4].copy_from_slice(&port.to_be_bytes());
+    }
+}
+
 /// The address to bind instead of the given one; `None` leaves it as it is. That is so for every address but the
 /// wildcards `0.0.0.0`, `::` and `::ffff:0.0.0.0`: also `127.0.0.1`, which all pods share.
 pub(super) fn rewrite(address: &[u8], own: Ipv4Addr) -> Option<Rewritten> {

@@ -27,6 +27,7 @@ pub(super) mod says {
     /// It ended; the status of `waitpid`.
     pub(in super::super) const ENDED: u8 = b'E';
     /// The listener for `bind`s comes with this byte; the number means nothing.
+    #[cfg(target_os = "linux")]
     pub(in super::super) const LISTENER: u8 = b'L';
 }
 
@@ -42,6 +43,10 @@ pub(super) fn run([control, out, err]: [RawFd; raw::MOST]) -> ! {
     // by the process at the other end of the socket; its pointers stay valid, as it is never unmapped.
     unsafe {
         libc::close(guard::SOCKET);
+        // Where they do not come so.
+        for descriptor in [control, out, err] {
+            libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
+        }
         #[cfg(target_os = "linux")]
         libc::prctl(libc::PR_SET_NAME, c"mp-shim".as_ptr(), 0, 0, 0);
         raw::adopt_orphans();

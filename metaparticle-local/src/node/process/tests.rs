@@ -248,28 +248,32 @@ fn free_port() -> u16 {
     free.local_addr().unwrap().port()
 }
 
-fn own(index: u8) -> Ipv4Addr {
-    Ipv4Addr::new(127, 61, 0, index)
+fn own(index: u8) -> Own {
+    Own {
+        ip: Ipv4Addr::new(127, 61, 0, index),
+        uid: index.to_string(),
+        ports: Ports::default(),
+    }
 }
 
 #[tokio::test]
 async fn four_servers_bind_one_wildcard_port_side_by_side() {
-    let spawner = Spawner::new().unwrap();
+    let spawner = Arc::new(Spawner::new().unwrap());
     if !spawner.can_rewrite().await {
-        return eprintln!("skipped: seccomp notification is refused here");
+        return crate::node::skip("seccomp notification is refused here");
     }
     let port = free_port();
     let mut servers = Vec::new();
     for index in 1..=4 {
         let wildcard = if index % 2 == 0 { "[::]" } else { "0.0.0.0" };
         let plan = myself("server", &format!("{wildcard}:{port}"));
-        let mut server = spawner.spawn(&plan, Some(own(index))).unwrap();
+        let mut server = spawner.spawn(&plan, Some(&own(index))).unwrap();
         assert_eq!(first_line(&mut server).await, "listens");
         servers.push(server);
     }
     for (index, server) in (1..).zip(&servers) {
         let mut text = String::new();
-        let mut stream = TcpStream::connect((own(index), port)).unwrap();
+        let mut stream = TcpStream::connect((own(index).ip, port)).unwrap();
         io::Read::read_to_string(&mut stream, &mut text).unwrap();
         assert_eq!(text, server.id().to_string());
     }
@@ -295,18 +299,44 @@ fn server() {
 }
 
 #[tokio::test]
-async fn the_second_bind_of_a_port_in_one_pod_is_refused_as_everywhere() {
-    let spawner = Spawner::new().unwrap();
+async fn a_port_of_another_program_on_all_addresses_is_moved() {
+    let spawner = Arc::new(Spawner::new().unwrap());
     if !spawner.can_rewrite().await {
-        return eprintln!("skipped: seccomp notification is refused here");
+        return crate::node::skip("seccomp notification is refused here");
+    }
+    let other = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    for (index, wildcard) in [(20, "0.0.0.0"), (21, "[::]")] {
+        let own = own(index);
+        let plan = myself("server", &format!("{wildcard}:{port}"));
+        let mut first = spawner.spawn(&plan, Some(&own)).unwrap();
+        assert_eq!(first_line(&mut first).await, "listens");
+        let actual = own.ports.actual(&own.uid, port);
+        assert_ne!(actual, port);
+        let mut text = String::new();
+        let mut stream = TcpStream::connect((own.ip, actual)).unwrap();
+        io::Read::read_to_string(&mut stream, &mut text).unwrap();
+        assert_eq!(text, first.id().to_string());
+        // The same port again in the same pod is taken, as everywhere.
+        let mut second = spawner.spawn(&plan, Some(&own)).unwrap();
+        assert!(!second.exit.wait().await.success());
+        drop(first);
+    }
+}
+
+#[tokio::test]
+async fn the_second_bind_of_a_port_in_one_pod_is_refused_as_everywhere() {
+    let spawner = Arc::new(Spawner::new().unwrap());
+    if !spawner.can_rewrite().await {
+        return crate::node::skip("seccomp notification is refused here");
     }
     let argument = format!("0.0.0.0:{}", free_port());
     let mut first = spawner
-        .spawn(&myself("server", &argument), Some(own(9)))
+        .spawn(&myself("server", &argument), Some(&own(9)))
         .unwrap();
     assert_eq!(first_line(&mut first).await, "listens");
     let mut second = spawner
-        .spawn(&myself("server", &argument), Some(own(9)))
+        .spawn(&myself("server", &argument), Some(&own(9)))
         .unwrap();
     let mut error = String::new();
     second

@@ -69,7 +69,7 @@ fn shared(config: &mut NodeConfig) {
 async fn four_pods_listen_on_one_fixed_port_each_at_its_own_address() {
     let fixture = Fixture::new().await;
     if fixture.node.shares_address() {
-        return eprintln!("skipped: seccomp notification is refused here");
+        return skip("seccomp notification is refused here");
     }
     let (port, names) = (free_port(), ["a", "b", "c", "d"]);
     let start = Instant::now();
@@ -96,7 +96,7 @@ async fn four_pods_listen_on_one_fixed_port_each_at_its_own_address() {
 async fn two_nodes_have_different_addresses() {
     let (one, other) = (Fixture::new().await, Fixture::new().await);
     if one.node.shares_address() {
-        return eprintln!("skipped: seccomp notification is refused here");
+        return skip("seccomp notification is refused here");
     }
     assert_ne!(one.node.address(), other.node.address());
 }
@@ -130,6 +130,69 @@ async fn a_second_pod_with_a_fixed_port_is_refused_where_pods_share_an_address()
     let events = fixture.events("second");
     assert!(events.iter().any(|it| it.0 == "PortTaken"), "{events:?}");
     assert_eq!(fixture.ask("first", port).await, "first");
+}
+
+#[tokio::test]
+async fn of_pods_at_once_with_a_fixed_port_each_loser_is_told_where_they_share_an_address() {
+    let fixture = Fixture::with(shared).await;
+    let (port, names) = (free_port(), ["b", "c", "d"]);
+    // The one that is given the port is slow, so that another one takes it.
+    let mut slow = server("fixed", port);
+    let container = &mut slow["containers"][0];
+    let args = container["args"].as_array().unwrap();
+    let args: Vec<_> = args.iter().map(|it| it.as_str().unwrap()).collect();
+    let program = env::current_exe().unwrap();
+    let script = format!("sleep 1; exec {} {}", program.display(), args.join(" "));
+    container["args"] = json!(["-c", script]);
+    container["image"] = "sh".into();
+    fixture.create("a", slow);
+    fixture.phase("a", "Running").await;
+    for name in names {
+        fixture.create(name, server("fixed", port));
+    }
+    let advice = format!("let the program listen with metaparticle::listen({port})");
+    let ended = |pod: &Value| {
+        let states = [&first(pod)["lastState"], &first(pod)["state"]];
+        let mut messages = states
+            .iter()
+            .filter_map(|it| it["terminated"]["message"].as_str());
+        messages.any(|it| it.contains(&advice))
+    };
+    let event = |name, reason| {
+        let events = fixture.events(name);
+        events
+            .iter()
+            .any(|it| it.0 == reason && it.1.contains(&advice))
+    };
+    fixture.until("a", "told", ended).await;
+    assert!(event("a", "PortTaken"));
+    for name in names {
+        // The one that took the port runs on, and is not found where it was told to be.
+        let told = |pod: &Value| ended(pod) || event(name, "Unhealthy");
+        fixture.until_within(30, name, "told", told).await;
+        assert!(event(name, "PortTaken"));
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_another_program_has_on_all_addresses_is_moved_and_found() {
+    let fixture = Fixture::new().await;
+    if fixture.node.shares_address() {
+        return skip("seccomp notification is refused here");
+    }
+    let other = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    for name in ["a", "b"] {
+        fixture.create(name, server("fixed", port));
+    }
+    for name in ["a", "b"] {
+        let pod = fixture.ready(name).await;
+        assert_eq!(first(&pod)["restartCount"], 0);
+        assert_eq!(fixture.ask(name, port).await, name);
+        let events = fixture.events(name);
+        let said = events.iter().filter(|it| it.0 == "PortMoved");
+        assert_eq!(said.count(), 1, "{events:?}");
+    }
 }
 
 #[tokio::test]

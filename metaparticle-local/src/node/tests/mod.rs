@@ -60,7 +60,17 @@ impl Fixture {
 
     /// Waits for a state of a pod.
     async fn until(&self, name: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let end = Instant::now() + Duration::from_secs(10);
+        self.until_within(10, name, what, is).await
+    }
+
+    async fn until_within(
+        &self,
+        seconds: u64,
+        name: &str,
+        what: &str,
+        is: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let end = Instant::now() + Duration::from_secs(seconds);
         loop {
             let pod = self.api.get(&resource::POD, "default", name);
             let pod = pod.map_or(Value::Null, |pod| Value::clone(&pod));

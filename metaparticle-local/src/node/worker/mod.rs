@@ -6,7 +6,7 @@ mod prepare;
 mod report;
 mod start;
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use serde_json::Value;
@@ -61,6 +61,8 @@ pub(super) struct Worker {
     /// Nothing shall run after this.
     kill_at: Option<Instant>,
     node_ends: bool,
+    /// It was said that these ports are elsewhere.
+    said_moved: BTreeSet<u16>,
     deleted: bool,
     sender: mpsc::UnboundedSender<Report>,
     reports: mpsc::UnboundedReceiver<Report>,
@@ -74,6 +76,7 @@ struct Run {
     log: Log,
     /// Ports that were moved, and whether something listens there.
     moved: Arc<start::Moved>,
+    started: Instant,
     /// Waits for its end, and probes; ends with the run.
     _tasks: JoinSet<()>,
 }
@@ -107,6 +110,7 @@ impl Worker {
             started: Instant::now(),
             kill_at: None,
             node_ends: false,
+            said_moved: BTreeSet::new(),
             deleted: false,
             sender,
             reports,
@@ -117,6 +121,7 @@ impl Worker {
     pub(super) async fn run(mut self) {
         let mut shutdown = self.node.shutdown.subscribe();
         let mut programs = self.node.programs.subscribe();
+        let mut moved = self.node.config.ports.changes();
         self.look();
         loop {
             if let Some(grace) = *shutdown.borrow_and_update() {
@@ -135,6 +140,7 @@ impl Worker {
                 Ok(()) = self.updates.changed() => self.look(),
                 Some(report) = self.reports.recv() => self.note(report).await,
                 Ok(()) = programs.changed() => self.look_for_images(),
+                Ok(()) = moved.changed() => self.say_what_moved(),
                 Ok(()) = shutdown.changed() => {}
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
@@ -337,7 +343,6 @@ impl Worker {
         if !is_asked || !self.facts.done || self.deleted {
             return;
         }
-        self.deleted = true;
         let options = DeleteOptions {
             preconditions: Preconditions {
                 uid: Some(self.uid.clone()),
@@ -351,15 +356,17 @@ impl Worker {
             .node
             .api
             .delete(&resource::POD, namespace, name, &options);
-        if let Err(failure) = result {
+        if let Err(failure) = &result {
             tracing::debug!(pod = name, failure.message, "a pod was not deleted");
         }
+        self.deleted = is_settled(result.err().map(|it| it.code));
     }
 
     /// When to look again although nothing happened.
     fn wakes_at(&self) -> Option<Instant> {
         if self.facts.done {
-            return None;
+            let is_asked = self.latest.pod.metadata.deletion_timestamp.is_some();
+            return (is_asked && !self.deleted).then(|| Instant::now() + prepare::RETRY);
         }
         let waits = self
             .records
@@ -381,6 +388,11 @@ impl Worker {
     }
 }
 
+/// Whether a deletion needs not be tried again after this failure or none: the object is gone, or another one.
+fn is_settled(code: Option<u16>) -> bool {
+    matches!(code, None | Some(404 | 409))
+}
+
 /// `10s`, `1m20s`, `5m0s`: as Go writes durations.
 fn in_words(time: Duration) -> String {
     let (minutes, seconds) = (time.as_secs() / 60, time.as_secs() % 60);
@@ -394,6 +406,12 @@ fn in_words(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deletion_is_tried_again_unless_the_object_is_gone_or_another_one() {
+        assert!([None, Some(404), Some(409)].into_iter().all(is_settled));
+        assert!(!is_settled(Some(500)) && !is_settled(Some(429)));
+    }
 
     #[test]
     fn durations_are_written_as_go_does() {

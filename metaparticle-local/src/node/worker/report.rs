@@ -5,7 +5,7 @@ use std::{process::ExitStatus, time::Duration};
 use futures::StreamExt as _;
 use tokio::time::Instant;
 
-use super::Worker;
+use super::{Worker, start::PATIENCE};
 use crate::{
     api::EventKind,
     node::{
@@ -75,7 +75,10 @@ impl Worker {
             if policy == Some("FallbackToLogsOnError") {
                 message = last_words(&run.log).await;
             }
-            if let Some(port) = run.moved.ignored() {
+            let soon = run.started.elapsed() < PATIENCE;
+            let ports = &self.node.config.ports;
+            let lost = || run.moved.lost(&self.uid, ports).filter(|_| soon);
+            if let Some(port) = run.moved.ignored().or_else(lost) {
                 self.refuse(port);
                 message = Some(ports::refusal(port));
             }
@@ -106,7 +109,12 @@ impl Worker {
             Finding::Ready(ready) => running.ready = ready,
             _ if running.stopping => {}
             Finding::Unhealthy(purpose, why) => {
-                let message = format!("{} probe failed: {why}", purpose.name());
+                let mut message = format!("{} probe failed: {why}", purpose.name());
+                let run = self.runs[index].as_ref();
+                let late = run.filter(|run| run.started.elapsed() > PATIENCE);
+                if let Some(port) = late.and_then(|run| run.moved.ignored()) {
+                    message = format!("{message}: {}", ports::refusal(port));
+                }
                 self.event(EventKind::Warning, "Unhealthy", &message);
             }
             Finding::Dead(purpose) => {
@@ -130,6 +138,20 @@ impl Worker {
         };
         let seconds = probe?.termination_grace_period_seconds?;
         Some(Duration::from_secs(seconds.try_into().ok()?))
+    }
+
+    /// Says which ports another program has on all addresses.
+    pub(super) fn say_what_moved(&mut self) {
+        if self.node.subnet.is_none() {
+            return; // it was told
+        }
+        for (port, actual) in self.node.config.ports.of(&self.uid) {
+            if self.said_moved.insert(port) {
+                let what = ports::moved(port, actual);
+                self.event(EventKind::Warning, "PortMoved", &what);
+                self.node.say_once(&what);
+            }
+        }
     }
 
     fn refuse(&self, port: u16) {

@@ -15,7 +15,7 @@ use k8s_openapi::api::core::v1::Container;
 use tokio::{
     net::TcpStream,
     sync::watch,
-    task::{JoinSet, spawn_blocking},
+    task::JoinSet,
     time::{Instant, sleep},
 };
 
@@ -32,8 +32,9 @@ use crate::{
         environment::{self, Variables},
         logs::Log,
         pod::record::{Ended, Running, State, Waiting},
+        ports::Ports,
         probe::{Inside, Probes},
-        process::{Plan, Process},
+        process::{Own, Plan, Process},
         program,
     },
 };
@@ -42,13 +43,15 @@ use crate::{
 const LONG: Duration = Duration::from_secs(3600);
 
 /// How long a program may take to listen where it was told, before that is said.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Ports that a container cannot have, as another pod does.
 #[derive(Debug, Default)]
 pub(super) struct Moved {
     /// Asked for, and given.
     ports: Vec<(u16, u16)>,
+    /// The others: those that it has.
+    kept: Vec<u16>,
     listens: AtomicBool,
 }
 
@@ -57,6 +60,14 @@ impl Moved {
     pub(super) fn ignored(&self) -> Option<u16> {
         let listens = self.listens.load(Ordering::Relaxed);
         (!listens).then_some(self.ports.first()?.0)
+    }
+
+    /// The first port that it should have, but which another pod took.
+    pub(super) fn lost(&self, uid: &str, ports: &Ports) -> Option<u16> {
+        self.kept
+            .iter()
+            .copied()
+            .find(|port| ports.is_lost(uid, *port))
     }
 }
 
@@ -177,7 +188,9 @@ impl Worker {
                 };
                 let actual = config.ports.assign(&self.uid, asked);
                 set(&format!("METAPARTICLE_PORT_{asked}"), actual.to_string());
-                if actual != asked {
+                if actual == asked {
+                    moved.kept.push(asked);
+                } else {
                     moved.ports.push((asked, actual));
                 }
             }
@@ -231,11 +244,18 @@ impl Worker {
             folder: folder.clone(),
         };
         let log = Log::create(self.node.home.path()).map_err(|error| error.to_string())?;
-        let (spawner, own) = (self.node.spawner.clone(), self.prepared.own());
-        let process = spawn_blocking(move || spawner.spawn(&plan, own)).await;
-        let process = process.unwrap_or_else(|error| Err(io::Error::other(error)));
+        let process = self.node.spawner.start(plan, self.own()).await;
         let process = process.map_err(|error| container::start_error(&word, &error))?;
         Ok((process, log, folder))
+    }
+
+    /// Where wildcard `bind`s go.
+    fn own(&self) -> Option<Own> {
+        Some(Own {
+            ip: self.prepared.own()?,
+            uid: self.uid.clone(),
+            ports: self.node.config.ports.clone(),
+        })
     }
 
     /// The container's own folder, or the one of this machine that it names.
@@ -262,15 +282,16 @@ impl Worker {
         let container = &self.records[index].spec;
         let number = self.records[index].restarts;
         let place_ip = self.facts.pod_ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let port = |port| self.node.config.ports.actual(&self.uid, port);
-        let probes = Probes::of(container, &port);
-        let hook = Hook::of(container, &port);
+        let probes = Probes::of(container);
+        let hook = Hook::of(container);
         let inside = Arc::new(Inside {
             spawner: self.node.spawner.clone(),
             env,
             folder,
             ip: place_ip,
-            own: self.prepared.own(),
+            own: self.own(),
+            uid: self.uid.clone(),
+            ports: self.node.config.ports.clone(),
         });
         let running = Running {
             id: format!("process://{}", process.id()),
@@ -320,6 +341,7 @@ impl Worker {
             stop,
             log: log.clone(),
             moved,
+            started: Instant::now(),
             _tasks: tasks,
         });
     }

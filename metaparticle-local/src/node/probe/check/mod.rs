@@ -1,30 +1,26 @@
 //! One look at a container: HTTP, TCP or a command.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use futures::future;
 use k8s_openapi::{
     api::core::v1::{Container, HTTPGetAction, Probe, TCPSocketAction},
     apimachinery::pkg::util::intstr::IntOrString,
 };
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
 };
 
 use crate::node::{
     environment::Variables,
-    process::{Plan, Spawner},
+    ports::Ports,
+    process::{Own, Plan, Spawner},
     program,
 };
 
 /// How much is read of what a command prints, or of a status line.
-const MOST: u64 = 10 * 1024;
+const MOST: usize = 10 * 1024;
 
 /// How a container is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,21 +51,20 @@ pub(crate) struct Inside {
     /// The pod's address.
     pub(crate) ip: IpAddr,
     /// The address that wildcard `bind`s go to.
-    pub(crate) own: Option<Ipv4Addr>,
+    pub(crate) own: Option<Own>,
+    pub(crate) uid: String,
+    /// Where the pod's ports are.
+    pub(crate) ports: Ports,
 }
 
 impl Check {
     /// What a probe looks at; `None` if the port is not one of the container's.
-    pub(super) fn of(
-        probe: &Probe,
-        container: &Container,
-        port: &dyn Fn(u16) -> u16,
-    ) -> Option<Self> {
+    pub(super) fn of(probe: &Probe, container: &Container) -> Option<Self> {
         if let Some(action) = &probe.http_get {
-            return http_get(action, container, port).map(Self::Http);
+            return http_get(action, container).map(Self::Http);
         }
         if let Some(TCPSocketAction { host, port: named }) = &probe.tcp_socket {
-            return Some(Self::Tcp(host.clone(), number(named, container, port)?));
+            return Some(Self::Tcp(host.clone(), number(named, container)?));
         }
         let command = probe.exec.as_ref()?.command.clone();
         Some(Self::Exec(command.unwrap_or_default()))
@@ -106,16 +101,12 @@ impl Check {
 }
 
 /// What an action GETs; `None` if its port is not one of the container's.
-pub(crate) fn http_get(
-    action: &HTTPGetAction,
-    container: &Container,
-    port: &dyn Fn(u16) -> u16,
-) -> Option<Http> {
+pub(crate) fn http_get(action: &HTTPGetAction, container: &Container) -> Option<Http> {
     let headers = action.http_headers.iter().flatten();
     let path = action.path.as_deref().unwrap_or_default();
     Some(Http {
         host: action.host.clone().filter(|it| !it.is_empty()),
-        port: number(&action.port, container, port)?,
+        port: number(&action.port, container)?,
         path: format!("/{}", path.strip_prefix('/').unwrap_or(path)),
         headers: headers
             .map(|it| (it.name.clone(), it.value.clone()))
@@ -123,8 +114,8 @@ pub(crate) fn http_get(
     })
 }
 
-/// The number of a port by name or number, as the node has it.
-fn number(named: &IntOrString, container: &Container, port: &dyn Fn(u16) -> u16) -> Option<u16> {
+/// The number of a port by name or number, as the container has it.
+fn number(named: &IntOrString, container: &Container) -> Option<u16> {
     let number = match named {
         IntOrString::Int(number) => *number,
         IntOrString::String(name) => {
@@ -134,7 +125,7 @@ fn number(named: &IntOrString, container: &Container, port: &dyn Fn(u16) -> u16)
                 .container_port
         }
     };
-    u16::try_from(number).ok().map(port)
+    u16::try_from(number).ok()
 }
 
 impl Http {
@@ -146,7 +137,7 @@ impl Http {
         let answer = async {
             stream.write_all(self.request(inside).as_bytes()).await?;
             let mut line = String::new();
-            (&mut stream).take(MOST).read_line(&mut line).await?;
+            (&mut stream).take(MOST as u64).read_line(&mut line).await?;
             io::Result::Ok(line)
         };
         let line = answer.await.map_err(|error| failed(&error.to_string()))?;
@@ -201,6 +192,7 @@ fn status(line: &str) -> Option<u16> {
 }
 
 fn address(host: Option<&str>, port: u16, inside: &Inside) -> String {
+    let port = inside.ports.actual(&inside.uid, port);
     match host {
         Some(host) => format!("{host}:{port}"),
         None => format!("{}:{port}", inside.ip),
@@ -235,13 +227,14 @@ impl Inside {
                 .collect(),
             folder: self.folder.clone(),
         };
-        let started = self.spawner.spawn(&plan, self.own);
+        let started = self.spawner.start(plan, self.own.clone()).await;
         let mut process = started.map_err(|error| format!("exec: {word:?}: {error}"))?;
         let mut printed = Vec::new();
         let (out, err) = (process.stdout.take(), process.stderr.take());
         if let (Some(out), Some(err)) = (out, err) {
-            let mut both = out.chain(err).take(MOST);
-            let _ = both.read_to_end(&mut printed).await;
+            let (out, err) = future::join(first_of(out), first_of(err)).await;
+            printed = [out, err].concat();
+            printed.truncate(MOST);
         }
         if process.exit.wait().await.success() {
             Ok(())
@@ -249,6 +242,15 @@ impl Inside {
             Err(String::from_utf8_lossy(&printed).into_owned())
         }
     }
+}
+
+/// Reads to the end, so that nobody who writes is stopped; keeps the first [`MOST`].
+async fn first_of(mut output: impl AsyncRead + Unpin) -> Vec<u8> {
+    let (mut first, mut buffer) = (Vec::new(), vec![0; 4096]);
+    while let Ok(got @ 1..) = output.read(&mut buffer).await {
+        first.extend_from_slice(&buffer[..got.min(MOST - first.len())]);
+    }
+    first
 }
 
 #[cfg(test)]

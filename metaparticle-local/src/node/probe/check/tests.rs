@@ -9,8 +9,10 @@ fn inside() -> Inside {
         spawner: Arc::new(Spawner::new().unwrap()),
         env: environment::inherited(),
         folder: "/".into(),
-        ip: Ipv4Addr::LOCALHOST.into(),
+        ip: std::net::Ipv4Addr::LOCALHOST.into(),
         own: None,
+        uid: String::new(),
+        ports: Ports::default(),
     }
 }
 
@@ -19,7 +21,7 @@ fn check(probe: Value) -> Check {
     let container = json!({"name": "c", "ports": ports});
     let container: Container = serde_json::from_value(container).unwrap();
     let probe: Probe = serde_json::from_value(probe).unwrap();
-    Check::of(&probe, &container, &|port| port).unwrap()
+    Check::of(&probe, &container).unwrap()
 }
 
 /// A server that answers once; what it was asked.
@@ -98,4 +100,13 @@ async fn a_command_is_judged_by_its_exit_code() {
 fn a_named_port_is_the_containers() {
     let probe = json!({"tcpSocket": {"port": "web"}});
     assert_eq!(check(probe), Check::Tcp(None, 80));
+}
+
+#[tokio::test]
+async fn a_command_may_print_much_to_both_outputs() {
+    let script = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2; head -c 300000 /dev/zero";
+    let much = |end| check(json!({"exec": {"command": ["sh", "-c", format!("{script}; {end}")]}}));
+    assert_eq!(much("exit 0").run(&inside()).await, Ok(()));
+    let printed = much("exit 1").run(&inside()).await.unwrap_err();
+    assert_eq!(printed.len(), MOST);
 }
