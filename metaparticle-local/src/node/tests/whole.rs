@@ -148,7 +148,7 @@ async fn where_seccomp_is_refused_pods_share_an_address() {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(only("has_own_addresses"));
     let allowed = command.output().unwrap().status.success();
-    refuse_seccomp(&mut command);
+    on_call(&mut command, libc::SYS_seccomp, libc::SECCOMP_RET_ERRNO | 1);
     let refused = command.output().unwrap().status.success();
     if !allowed {
         skip("seccomp notification is refused here anyway");
@@ -165,17 +165,46 @@ async fn has_own_addresses() {
     assert_ne!(pod["status"]["podIP"], "127.0.0.1");
 }
 
-/// Has `seccomp` fail with EPERM in the command.
+/// Where a sandbox ends each guard: only that calls `pselect`.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_guard_that_is_ended_twice_is_an_error() {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(only("spawns"));
+    on_call(
+        &mut command,
+        libc::SYS_pselect6,
+        libc::SECCOMP_RET_KILL_PROCESS,
+    );
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let expected = "the guard process was ended; a sandbox may forbid";
+    assert!(said.contains(expected), "{output:?}");
+}
+
+#[tokio::test]
+#[ignore = "a program of the test above"]
+async fn spawns() {
+    let spawner = Arc::new(Spawner::new().unwrap());
+    let plan = process::Plan {
+        path: "/bin/true".into(),
+        folder: "/".into(),
+        ..process::Plan::default()
+    };
+    println!("{}", spawner.start(plan, None).await.unwrap_err());
+}
+
+/// Has a system call end like this in the command.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "a test needs a kernel that refuses")]
-fn refuse_seccomp(command: &mut Command) {
+fn on_call(command: &mut Command, call: libc::c_long, action: u32) {
     use std::os::unix::process::CommandExt as _;
     let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    let number = u32::try_from(libc::SYS_seccomp).unwrap();
+    let number = u32::try_from(call).unwrap();
     let mut steps = [
         step(0x20, 0, 0, 0),
         step(0x15, 0, 1, number),
-        step(0x06, 0, 0, libc::SECCOMP_RET_ERRNO | 1),
+        step(0x06, 0, 0, action),
         step(0x06, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];
     // SAFETY: two system calls between fork and exec; the steps are moved into the closure.
