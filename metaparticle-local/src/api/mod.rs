@@ -12,6 +12,7 @@ pub mod schema;
 pub mod table;
 
 mod admission;
+mod allocation;
 mod binding;
 mod changes;
 mod event;
@@ -20,6 +21,7 @@ mod handle;
 pub mod kubelet;
 mod remove;
 pub mod serve;
+mod size;
 mod store;
 mod write;
 

@@ -251,11 +251,6 @@ impl Resource {
             .expect("every resource is in ALL")
     }
 
-    /// Whether an update must state the resourceVersion.
-    pub(crate) fn needs_version(&self) -> bool {
-        matches!(self.kind, "Lease" | "PodDisruptionBudget")
-    }
-
     /// Whether a PUT on a name that is free creates the object.
     pub(crate) fn is_created_by_put(&self) -> bool {
         matches!(

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    Api, admission,
+    Api, admission, allocation,
     apply::{self, Writer},
-    failure::{Failure, FieldError},
+    failure::Failure,
     kinds, remove,
     resource::{self, Resource},
+    size,
     store::{Object, State},
 };
 
@@ -114,14 +115,15 @@ pub(crate) fn create_in(
     if track {
         apply::track(resource, None, &mut object, write.writer(time));
     }
-    stamp(api, write, &mut object, time);
+    stamp(api, state, write, &mut object, time);
     kinds::prepare_create(resource, &mut object);
-    admission::create(state, write, &mut object)?;
+    admission::create(state, write, &object)?;
     let name = name_of(&object);
     let errors = kinds::validate_create(resource, &object);
     if !errors.is_empty() {
         return Err(Failure::invalid(resource, &name, &errors));
     }
+    allocation::allocate(state, write, None, &mut object)?;
     if let Some(there) = state.get(resource, write.namespace, &name) {
         let mut failure = Failure::already_exists(resource, &name);
         if !there.value()["metadata"]["deletionTimestamp"].is_null() {
@@ -129,10 +131,10 @@ pub(crate) fn create_in(
         }
         return Err(failure);
     }
-    admission::allocate(state, write, None, &mut object)?;
     if write.dry_run {
         return Ok(Arc::new(Object::unstored(resource, object)));
     }
+    size::check(&object)?;
     let namespace = (resource.index() == resource::NAMESPACE.index()).then(|| name.clone());
     let stored = state.put(resource, (write.namespace.to_owned(), name), object);
     if let Some(namespace) = namespace {
@@ -148,6 +150,13 @@ fn service_account(
     namespace: &str,
     time: &str,
 ) -> Result<(), Failure> {
+    // What an earlier namespace of this name left behind serves this one.
+    if state
+        .get(&resource::SERVICE_ACCOUNT, namespace, "default")
+        .is_some()
+    {
+        return Ok(());
+    }
     let write = Write::new(
         &resource::SERVICE_ACCOUNT,
         namespace,
@@ -157,8 +166,11 @@ fn service_account(
     create_in(api, state, &write, account, time, true).map(drop)
 }
 
+/// So many names are generated until one is free.
+const ATTEMPTS: usize = 8;
+
 /// What the server sets on a new object.
-fn stamp(api: &Api, write: &Write<'_>, object: &mut Value, time: &str) {
+fn stamp(api: &Api, state: &State, write: &Write<'_>, object: &mut Value, time: &str) {
     let metadata = &mut object["metadata"];
     let generated = metadata["generateName"]
         .as_str()
@@ -168,7 +180,11 @@ fn stamp(api: &Api, write: &Write<'_>, object: &mut Value, time: &str) {
     {
         // 63 characters at most, the random ones included.
         let prefix: String = prefix.chars().take(58).collect();
-        metadata["name"] = (prefix + &api.random.suffix()).into();
+        let name = || format!("{prefix}{}", api.random.suffix());
+        let is_taken = |name: &str| state.get(write.resource, write.namespace, name).is_some();
+        let mut names = std::iter::repeat_with(name).take(ATTEMPTS);
+        let free = names.find(|it| !is_taken(it));
+        metadata["name"] = free.unwrap_or_else(name).into();
     }
     if write.resource.namespaced {
         metadata["namespace"] = write.namespace.into();
@@ -176,14 +192,7 @@ fn stamp(api: &Api, write: &Write<'_>, object: &mut Value, time: &str) {
     metadata["uid"] = api.random.uid().into();
     metadata["creationTimestamp"] = time.into();
     if let Some(metadata) = metadata.as_object_mut() {
-        for field in [
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "selfLink",
-            "resourceVersion",
-        ] {
-            metadata.remove(field);
-        }
+        metadata.remove("resourceVersion");
     }
 }
 
@@ -331,10 +340,11 @@ pub(crate) fn update_in(
     if !errors.is_empty() {
         return Err(Failure::invalid(resource, name, &errors));
     }
-    admission::allocate(state, write, Some(old), &mut new)?;
+    allocation::allocate(state, write, Some(old), &mut new)?;
     if write.dry_run {
         return Ok(Arc::new(Object::unstored(resource, new)));
     }
+    size::check(&new)?;
     let key = (write.namespace.to_owned(), name.to_owned());
     if remove::is_finished(resource, &new) {
         // The last finalizer is gone: the answer is the object as it was written last.
@@ -357,15 +367,8 @@ fn check_version(
 ) -> Result<(), Failure> {
     let stated = |field: &str| new["metadata"][field].as_str().filter(|it| !it.is_empty());
     let stored = |field: &str| old["metadata"][field].as_str().unwrap_or_default();
+    kinds::check_resource_version(resource, new)?;
     match stated("resourceVersion") {
-        None | Some("0") if resource.needs_version() => {
-            let error = FieldError::invalid(
-                "metadata.resourceVersion",
-                &json!(0),
-                "must be specified for an update",
-            );
-            return Err(Failure::invalid_resource(resource, name, &[error]));
-        }
         Some(version) if version != "0" => {
             if version.parse::<u64>().is_err() {
                 let message = format!("strconv.ParseUint: parsing \"{version}\": invalid syntax");

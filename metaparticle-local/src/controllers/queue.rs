@@ -19,7 +19,9 @@ const LONGEST_DELAY: Duration = Duration::from_secs(1000);
 pub(super) struct Queue<K> {
     ready: VecDeque<K>,
     queued: HashSet<K>,
-    later: HashMap<K, Instant>,
+    /// When, and the how many-th it was to be told so: what is due at once comes in that order.
+    later: HashMap<K, (Instant, u64)>,
+    told: u64,
     failures: HashMap<K, u32>,
 }
 
@@ -29,6 +31,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             ready: VecDeque::new(),
             queued: HashSet::new(),
             later: HashMap::new(),
+            told: 0,
             failures: HashMap::new(),
         }
     }
@@ -49,7 +52,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     pub(super) fn done(&mut self, key: K, again: Option<Duration>) {
         self.failures.remove(&key);
         match again {
-            Some(delay) => drop(self.later.insert(key, Instant::now() + delay)),
+            Some(delay) => self.after(key, delay),
             None => drop(self.later.remove(&key)),
         }
     }
@@ -61,7 +64,12 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             .saturating_mul(1 << (*failures).min(20))
             .min(LONGEST_DELAY);
         *failures += 1;
-        self.later.insert(key, Instant::now() + delay);
+        self.after(key, delay);
+    }
+
+    fn after(&mut self, key: K, delay: Duration) {
+        self.told += 1;
+        self.later.insert(key, (Instant::now() + delay, self.told));
     }
 
     /// The next key that is due. For ever, if none is.
@@ -70,8 +78,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     /// A key is taken only when it is returned.
     pub(super) async fn next(&mut self) -> K {
         if self.ready.is_empty() {
-            match self.later.iter().min_by_key(|(_, due)| **due) {
-                Some((key, due)) => {
+            match self.later.iter().min_by_key(|(_, due)| *due) {
+                Some((key, (due, _))) => {
                     let (key, due) = (key.clone(), *due);
                     sleep_until(due).await;
                     self.later.remove(&key);

@@ -223,24 +223,17 @@ fn metadata_update(rules: &Rules, old: &Value, new: &Value) -> Vec<FieldError> {
 /// 422 if it is not said.
 pub fn check_resource_version(resource: &'static Resource, new: &Value) -> Result<(), Failure> {
     let meta = at::At::root(new, "metadata");
-    if !rules(resource).conditional || !meta.get("resourceVersion").is_empty() {
+    let stated = meta.get("resourceVersion");
+    if !rules(resource).conditional || !["", "0"].contains(&stated.text()) {
         return Ok(());
     }
-    let (path, detail) = (
+    let error = FieldError::invalid(
         "metadata.resourceVersion",
+        &json!(0),
         "must be specified for an update",
     );
-    let error = FieldError::invalid(path, &json!(0), detail);
-    let mut failure = Failure::invalid(resource, meta.get("name").text(), &[error]);
-    // The real server names the resource here, not the kind.
-    let start = failure.message.find(' ').unwrap_or_default();
-    failure
-        .message
-        .replace_range(..start, &resource.qualified());
-    if let Some(details) = &mut failure.details {
-        details["kind"] = resource.plural.into();
-    }
-    Err(failure)
+    let name = meta.get("name").text();
+    Err(Failure::invalid_resource(resource, name, &[error]))
 }
 
 fn rules(resource: &Resource) -> &'static Rules {

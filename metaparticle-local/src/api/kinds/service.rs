@@ -28,6 +28,14 @@ pub fn needs_cluster_ip(service: &Value) -> bool {
         && At::root(service, "spec").get("clusterIP").is_empty()
 }
 
+/// Whether its ports get ports of the node.
+#[must_use]
+pub fn needs_node_ports(service: &Value) -> bool {
+    let spec = &service["spec"];
+    spec["type"] == "NodePort"
+        || spec["type"] == "LoadBalancer" && spec["allocateLoadBalancerNodePorts"] != false
+}
+
 fn default(object: &mut Value) {
     let spec = edit::slot(object, "spec");
     edit::empty(spec, "sessionAffinity", "None");
@@ -84,6 +92,10 @@ fn families(object: &mut Value) {
 
 /// What a client leaves out stays as it was allocated.
 fn update(old: &Value, new: &mut Value) {
+    drop_with_type(old, new);
+    if needs_node_ports(old) && needs_node_ports(new) {
+        keep_node_ports(&old["spec"], edit::slot(new, "spec"));
+    }
     let old = &old["spec"];
     let spec = edit::slot(new, "spec");
     let named = |it: &Value| it["type"] == "ExternalName";
@@ -106,6 +118,54 @@ fn update(old: &Value, new: &mut Value) {
     }
     if named(old) && !named(spec) {
         families(new);
+    }
+}
+
+/// What another type does not have goes with the type, unless it was changed as well.
+fn drop_with_type(old: &Value, new: &mut Value) {
+    type Needs = fn(&Value) -> bool;
+    let balanced: Needs = |it| it["spec"]["type"] == "LoadBalancer";
+    let outside: Needs =
+        |it| it["spec"]["type"] == "NodePort" || it["spec"]["type"] == "LoadBalancer";
+    let inside: Needs = |it| it["spec"]["type"] != "ExternalName";
+    if needs_node_ports(old) && !needs_node_ports(new) && node_ports(old) == node_ports(new) {
+        for port in edit::items(edit::slot(new, "spec"), "ports") {
+            remove(port, "nodePort");
+        }
+    }
+    for (field, needs) in [
+        ("allocateLoadBalancerNodePorts", balanced),
+        ("loadBalancerClass", balanced),
+        ("healthCheckNodePort", balanced),
+        ("externalTrafficPolicy", outside),
+        ("internalTrafficPolicy", inside),
+    ] {
+        if needs(old) && !needs(new) && old["spec"][field] == new["spec"][field] {
+            remove(edit::slot(new, "spec"), field);
+        }
+    }
+}
+
+fn node_ports(service: &Value) -> BTreeSet<i64> {
+    let ports = At::root(service, "spec").get("ports");
+    let numbers = ports.items().map(|it| it.get("nodePort").number());
+    numbers.filter(|it| *it != 0).collect()
+}
+
+/// Ports keep their ports of the node, by name.
+fn keep_node_ports(old: &Value, spec: &mut Value) {
+    let given: Vec<Value> = edit::items(spec, "ports")
+        .map(|it| it["nodePort"].clone())
+        .collect();
+    for port in edit::items(spec, "ports") {
+        let before = old["ports"].as_array().into_iter().flatten();
+        let mut before = before.filter(|it| it["name"] == port["name"]);
+        if let Some(number) = before.next_back().map(|it| &it["nodePort"])
+            && !number.is_null()
+            && !given.contains(number)
+        {
+            edit::empty(port, "nodePort", number.clone());
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) use history::{Compacted, Event, EventKind};
 pub(crate) use object::{Object, text};
 
 use super::{
+    allocation::Taken,
     changes::Change,
     resource::{self, Resource},
 };
@@ -40,6 +41,8 @@ pub(crate) struct State {
     /// Kinds that changed since the lock was taken.
     changed: Vec<usize>,
     subscriptions: Vec<Subscription>,
+    /// By Services.
+    taken: Taken,
 }
 
 /// Somebody inside who must hear of every change.
@@ -67,6 +70,7 @@ impl Store {
                 kinds: std::iter::repeat_with(Kind::default).take(kinds).collect(),
                 changed: Vec::new(),
                 subscriptions: Vec::new(),
+                taken: Taken::default(),
             }),
             news: (0..kinds).map(|_| watch::Sender::new(1)).collect(),
         }
@@ -212,7 +216,17 @@ impl State {
         Some(object)
     }
 
+    /// Addresses and ports that Services have.
+    pub(crate) fn taken(&self) -> &Taken {
+        &self.taken
+    }
+
     fn record(&mut self, resource: &'static Resource, event: Event) {
+        if resource.index() == resource::SERVICE.index() {
+            let now = (event.kind != EventKind::Deleted).then(|| &**event.object.value());
+            let before = event.previous.as_ref().map(|it| &**it.value());
+            self.taken.change(before, now);
+        }
         self.subscriptions.retain(|it| !it.sender.is_closed());
         for subscription in &self.subscriptions {
             if subscription.resources.contains(&resource) {

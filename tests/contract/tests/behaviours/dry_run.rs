@@ -16,6 +16,7 @@ behaviours![
     dry_deletion_of_a_collection_deletes_nothing,
     dry_run_with_another_word_is_refused,
     dry_run_is_not_told_to_watches,
+    no_verb_leaves_a_trace_of_a_rehearsal,
 ];
 
 async fn dry_creation_answers_201_and_creates_nothing(c: &Context) {
@@ -135,4 +136,64 @@ async fn dry_run_is_not_told_to_watches(c: &Context) {
         .watch(&format!("leases?watch=1&resourceVersion={start}"))
         .await;
     assert_eq!(watch.events(1).await, ["ADDED b"]);
+}
+
+async fn no_verb_leaves_a_trace_of_a_rehearsal(c: &Context) {
+    let placed = with(pod("b"), "/spec/nodeName", "nowhere");
+    c.made("pods", &pod("a")).await;
+    c.made("pods", &placed).await;
+    c.made("deployments", &deployment("a")).await;
+    c.made("services", &service("a")).await;
+    let parts = ["pods", "deployments", "services", "configmaps"];
+    let all = async || {
+        let mut all = Vec::new();
+        for part in parts {
+            let list = c.read(part).await;
+            for item in list["items"].as_array().into_iter().flatten() {
+                let metadata = &item["metadata"];
+                let what = ["name", "labels", "deletionTimestamp"].map(|it| metadata[it].clone());
+                all.push((part, what, item["spec"].clone()));
+            }
+        }
+        all
+    };
+    let before = all().await;
+    let dry = "dryRun=All&fieldManager=x";
+    let binding = json!({"metadata": {"name": "a"}, "target": {"name": "nowhere"}});
+    let eviction = json!({"metadata": {"name": "b"}});
+    let labels = json!({"metadata": {"labels": {"x": "y"}}});
+    let status = json!({"status": {"phase": "Running"}});
+    let scale = json!({"spec": {"replicas": 2}});
+    let json_patch = json!([{"op": "add", "path": "/metadata/labels", "value": {"x": "y"}}]);
+    let whole = with(service("a"), "/metadata/labels", json!({"x": "y"}));
+    let answers = [
+        c.post(&format!("configmaps?{dry}"), &config_map("n")).await,
+        c.put(&format!("services/a?{dry}"), &whole).await,
+        c.put(&format!("services/n?{dry}"), &service("n")).await,
+        c.patch(Patch::Json, &format!("pods/a?{dry}"), &json_patch)
+            .await,
+        c.patch(Patch::Merge, &format!("pods/a?{dry}"), &labels)
+            .await,
+        c.patch(Patch::Strategic, &format!("pods/a?{dry}"), &labels)
+            .await,
+        c.patch(
+            Patch::Apply,
+            &format!("configmaps/n?{dry}"),
+            &config_map("n"),
+        )
+        .await,
+        c.patch(Patch::Merge, &format!("pods/a/status?{dry}"), &status)
+            .await,
+        c.patch(Patch::Merge, &format!("deployments/a/scale?{dry}"), &scale)
+            .await,
+        c.post(&format!("pods/a/binding?{dry}"), &binding).await,
+        c.post(&format!("pods/b/eviction?{dry}"), &eviction).await,
+        c.delete(&format!("pods/b?{dry}")).await,
+        c.delete(&format!("pods?{dry}")).await,
+        c.delete(&format!("deployments/a?{dry}")).await,
+    ];
+    for answer in answers {
+        assert!(answer.status < 300, "{} {}", answer.status, answer.text());
+    }
+    assert_eq!(all().await, before);
 }

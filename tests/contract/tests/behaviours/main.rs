@@ -29,6 +29,7 @@ mod patch_merge;
 mod patch_strategic;
 mod pod_parts;
 mod selectors;
+mod services;
 mod sub_resources;
 mod validation_modes;
 mod versions;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         ("patch_strategic", patch_strategic::BEHAVIOURS),
         ("pod_parts", pod_parts::BEHAVIOURS),
         ("selectors", selectors::BEHAVIOURS),
+        ("services", services::BEHAVIOURS),
         ("sub_resources", sub_resources::BEHAVIOURS),
         ("validation_modes", validation_modes::BEHAVIOURS),
         ("versions", versions::BEHAVIOURS),
