@@ -197,10 +197,10 @@ impl Cluster {
     /// # Cancel safety
     /// Cancel safe: what was started ends.
     pub async fn start() -> Self {
-        Self::builder()
-            .start()
-            .await
-            .expect("the operating system is asked for nothing")
+        match Self::builder().start().await {
+            Ok(cluster) => cluster,
+            Err(error) => unreachable!("the operating system is asked for nothing: {error}"),
+        }
     }
 
     /// A client in this process, named `test`, of the namespace `default`. May do everything.
@@ -259,15 +259,17 @@ impl Cluster {
             return std::future::pending().await;
         };
         let mut addresses = proxy.addresses();
-        let is_it =
-            |it: &&Listening| it.namespace == namespace && it.service == name && it.asked == port;
-        match addresses
-            .wait_for(|all| all.iter().any(|it| is_it(&it)))
-            .await
-        {
-            Ok(all) => all.iter().find(is_it).expect("it was waited for").actual,
-            // The proxy has ended; nothing will listen.
-            Err(_) => std::future::pending().await,
+        loop {
+            let is_it = |it: &&Listening| {
+                it.namespace == namespace && it.service == name && it.asked == port
+            };
+            if let Some(found) = addresses.borrow_and_update().iter().find(is_it) {
+                return found.actual;
+            }
+            if addresses.changed().await.is_err() {
+                // The proxy has ended; nothing will listen.
+                std::future::pending::<()>().await;
+            }
         }
     }
 

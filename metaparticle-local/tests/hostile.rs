@@ -156,12 +156,12 @@ async fn patches_that_multiply_themselves_are_refused() {
     assert_eq!(post(cluster.api(), MAPS, &body).await.0, 201);
     let copy = |number: usize| json!({"op": "copy", "from": "/data/a", "path": format!("/data/b{number}")});
     let patch: Vec<Value> = (0..9_000).map(copy).collect();
-    let path = format!("{MAPS}/bomb");
+    let object = format!("{MAPS}/bomb");
     let media = "application/json-patch+json";
     let (code, answer) = send(
         cluster.api(),
         Method::PATCH,
-        &path,
+        &object,
         media,
         json!(patch).to_string(),
     )
@@ -173,7 +173,7 @@ async fn patches_that_multiply_themselves_are_refused() {
     let (code, _) = send(
         cluster.api(),
         Method::PATCH,
-        &path,
+        &object,
         media,
         json!(patch).to_string(),
     )

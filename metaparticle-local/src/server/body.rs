@@ -21,12 +21,11 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The body, if it is not too large and comes in time.
 pub(super) async fn read(body: Incoming) -> Result<Bytes, Failure> {
-    match timeout(TIMEOUT, read_all(body)).await {
-        Ok(read) => read,
-        Err(_) => {
-            let message = "Timeout: request did not complete within the allotted timeout";
-            Err(Failure::new(504, "Timeout", message))
-        }
+    if let Ok(read) = timeout(TIMEOUT, read_all(body)).await {
+        read
+    } else {
+        let message = "Timeout: request did not complete within the allotted timeout";
+        Err(Failure::new(504, "Timeout", message))
     }
 }
 

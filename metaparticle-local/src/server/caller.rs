@@ -47,12 +47,11 @@ impl Handler for Caller {
         pod: &'a str,
         port: u16,
     ) -> BoxFuture<'a, io::Result<TcpStream>> {
-        match self.api.kubelet() {
-            Some(kubelet) => kubelet.dial(namespace, pod, port),
-            None => {
-                let message = "this cluster was started without a node, so no pod listens";
-                async move { Err(io::Error::other(message)) }.boxed()
-            }
+        if let Some(kubelet) = self.api.kubelet() {
+            kubelet.dial(namespace, pod, port)
+        } else {
+            let message = "this cluster was started without a node, so no pod listens";
+            async move { Err(io::Error::other(message)) }.boxed()
         }
     }
 }

@@ -57,6 +57,8 @@ impl Running {
                 },
             )
             .listen(kubeconfig.as_path())
+            // Claimed: what a killed predecessor left there is nobody's.
+            .folder(folder.as_path())
             .job_backoff(JOB_BACKOFF)
             .start()
             .await
