@@ -2,8 +2,6 @@
 //!
 //! Each test runs a real program with a deployer in it, and a kubeconfig that leads to sockets of the test.
 
-mod fake_api;
-
 use std::{
     net::TcpListener,
     path::Path,
@@ -11,9 +9,13 @@ use std::{
     time::Duration,
 };
 
-use fake_api::FakeApi;
+use metaparticle::testing::Cluster;
 use serde_json::{Value, json};
-use tokio::{io::AsyncReadExt as _, process::Command, sync::oneshot, time::timeout};
+use tokio::{
+    io::AsyncReadExt as _,
+    process::Command,
+    time::{sleep, timeout},
+};
 
 const SERVICE: &str = env!("CARGO_BIN_EXE_suite-service");
 const NOWHERE: &str = env!("CARGO_BIN_EXE_suite-nowhere");
@@ -56,6 +58,41 @@ fn write_kubeconfig(path: &Path, context: &str, server: &str) {
         "users": [{"name": "u", "user": {}}],
     });
     std::fs::write(path, kubeconfig.to_string()).expect("written");
+}
+
+/// An embedded cluster with a namespace `shop`, which is that of the kubeconfig's one context, `near`.
+async fn near(kubeconfig: &Path) -> Cluster {
+    let builder = Cluster::builder().without_controllers();
+    let cluster = builder.listen(kubeconfig).start().await.expect("starts");
+    create(
+        &cluster,
+        "/api/v1/namespaces",
+        &json!({"metadata": {"name": "shop"}}),
+    )
+    .await;
+    let text = cluster.kubeconfig().expect("it listens");
+    let text = text.replace("metaparticle-local", "near");
+    let text = text.replace("namespace: default", "namespace: shop");
+    std::fs::write(kubeconfig, text).expect("written");
+    cluster
+}
+
+async fn create(cluster: &Cluster, path: &str, object: &Value) {
+    let request = http::Request::post(path).body(object.to_string().into_bytes());
+    let created: Result<Value, _> = cluster.client().request(request.expect("valid")).await;
+    created.expect("created");
+}
+
+/// Methods of the requests that came over the network, reads apart.
+fn writes(cluster: &Cluster) -> Vec<&'static str> {
+    let asked = cluster
+        .requests()
+        .into_iter()
+        .filter(|it| it.client == "https");
+    asked
+        .map(|it| it.verb)
+        .filter(|verb| !matches!(*verb, "get" | "list" | "watch"))
+        .collect()
 }
 
 /// A socket that nobody may connect to.
@@ -127,27 +164,27 @@ async fn an_unknown_context_is_not_replaced_by_another() {
 async fn a_kubeconfig_that_changes_under_a_running_command_does_not_change_its_target() {
     let directory = tempfile::tempdir().unwrap();
     let kubeconfig = directory.path().join("config");
-    let api = FakeApi::with_namespace("shop");
-    let (arrived, has_arrived) = oneshot::channel();
-    let (go, may_go) = oneshot::channel::<()>();
-    let gate = async {
-        let _ = arrived.send(());
-        let _ = may_go.await;
-    };
-    write_kubeconfig(&kubeconfig, "near", &api.serve(gate).await);
+    let cluster = near(&kubeconfig).await;
+    let before = cluster.requests().len();
+    cluster.faults().partition("https");
     let mut command = program(SERVICE, &kubeconfig, &["metaparticle", "down"]);
     command.env("METAPARTICLE_CONTEXT", "near");
     let running = tokio::spawn(run(command));
 
-    timeout(LIMIT, has_arrived).await.unwrap().unwrap();
+    let arrived = async {
+        while cluster.requests().len() == before {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(LIMIT, arrived).await.unwrap();
     let trap = Trap::new();
     write_kubeconfig(&kubeconfig, "near", &trap.url());
-    go.send(()).unwrap();
+    cluster.faults().heal("https");
 
     let output = running.await.unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(
-        api.request_count() > 1,
+        cluster.requests().len() > before + 1,
         "requests were sent after the change"
     );
     trap.assert_untouched();
@@ -191,14 +228,9 @@ async fn ctrl_c_before_anything_was_created_deletes_nothing() {
 async fn a_name_collision_is_refused_before_anything_is_built_or_written() {
     let directory = tempfile::tempdir().unwrap();
     let kubeconfig = directory.path().join("config");
-    let api = FakeApi::with_namespace("shop");
-    api.put("/api/v1/namespaces/shop/services/web", json!({}));
-    let before = api.objects();
-    write_kubeconfig(
-        &kubeconfig,
-        "near",
-        &api.serve(std::future::ready(())).await,
-    );
+    let cluster = near(&kubeconfig).await;
+    let service = json!({"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}});
+    create(&cluster, "/api/v1/namespaces/shop/services", &service).await;
     // There is no cargo in this environment: a build would fail in another way.
     let output = run(program(
         SERVICE,
@@ -212,8 +244,7 @@ async fn a_name_collision_is_refused_before_anything_is_built_or_written() {
         "{}",
         stderr(&output)
     );
-    assert_eq!(api.objects(), before);
-    assert!(api.take_writes().is_empty());
+    assert_eq!(writes(&cluster), [""; 0]);
 }
 
 #[tokio::test]
