@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, Pod},
+};
 use kube::{
     Api,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams},
@@ -140,4 +143,51 @@ async fn the_same_seed_gives_the_same_requests_and_faults() {
     assert!(requests.iter().any(|it| it.status == 503), "{requests:?}");
     assert!(maps.len() > 4 && maps.len() < 10, "{}", maps.len());
     assert_eq!(run().await, (requests, maps));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_log_with_controllers_and_several_clients() {
+    let run = async || {
+        let cluster = Cluster::builder().seed(7).start().await.expect("started");
+        cluster
+            .faults()
+            .latency(Duration::ZERO..Duration::from_millis(50));
+        let tasks = ["one", "two"].map(|name| {
+            let deployments: Api<Deployment> = Api::default_namespaced(cluster.client_named(name));
+            tokio::spawn(async move {
+                for number in 0..5 {
+                    let made = deployment(&format!("{name}-{number}"));
+                    let _ = deployments.create(&PostParams::default(), &made).await;
+                    tokio::time::sleep(Duration::from_millis(3)).await;
+                }
+            })
+        });
+        for task in tasks {
+            task.await.expect("no panic");
+        }
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let pods: Api<Pod> = Api::default_namespaced(cluster.client());
+        let pods = pods.list(&ListParams::default()).await.unwrap();
+        let pods: Vec<_> = pods.into_iter().map(|it| it.metadata).collect();
+        (cluster.requests(), pods)
+    };
+    let (requests, pods) = run().await;
+    assert_eq!(pods.len(), 20);
+    for _ in 0..2 {
+        assert_eq!(run().await, (requests.clone(), pods.clone()));
+    }
+}
+
+fn deployment(name: &str) -> Deployment {
+    serde_json::from_value(json!({
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": 2, "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "app", "image": "app:1"}]},
+            },
+        },
+    }))
+    .expect("a Deployment")
 }

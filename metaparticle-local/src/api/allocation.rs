@@ -107,9 +107,10 @@ fn allocate_address(
         None if dry_run => format!(
             "the provided IP ({asked}) is not in the valid range. The range of valid IPs is 10.96.0.0/16"
         ),
-        None => "the provided network does not match the current range".to_owned(),
         Some(_) if dry_run => return Ok(Vec::new()),
-        Some(0 | u16::MAX) => "the provided network does not match the current range".to_owned(),
+        None | Some(0 | u16::MAX) => {
+            "the provided network does not match the current range".to_owned()
+        }
         Some(address) if taken.addresses.contains(&address) => {
             "provided IP is already allocated".to_owned()
         }
@@ -128,7 +129,7 @@ fn allocate_node_ports(
     let own: BTreeSet<i64> = old.map(|old| ports(old).collect()).unwrap_or_default();
     let had = old.is_some_and(needs_node_ports);
     let gives = needs_node_ports(new);
-    let mut given: BTreeSet<i64> = BTreeSet::new();
+    let mut handed_out: BTreeSet<i64> = BTreeSet::new();
     // By port: a new Service has one port of the node for all protocols of a port.
     let mut shared: BTreeMap<i64, i64> = BTreeMap::new();
     let mut rehearsed = REHEARSED.1..;
@@ -144,7 +145,7 @@ fn allocate_node_ports(
                     Some(
                         "provided port is not in the valid range. The range of valid ports is 30000-32767",
                     )
-                } else if taken.ports.contains(&asked) || given.contains(&asked) {
+                } else if taken.ports.contains(&asked) || handed_out.contains(&asked) {
                     Some("provided port is already allocated")
                 } else {
                     None
@@ -152,7 +153,7 @@ fn allocate_node_ports(
                 let field = || format!("spec.ports[{index}].nodePort");
                 errors.extend(detail.map(|it| FieldError::invalid(field(), &asked.into(), it)));
             }
-            given.insert(asked);
+            handed_out.insert(asked);
             shared.insert(number, asked);
             continue;
         }
@@ -166,10 +167,10 @@ fn allocate_node_ports(
             }
             NODE_PORTS
                 .clone()
-                .find(|it| !taken.ports.contains(it) && !given.contains(it))
+                .find(|it| !taken.ports.contains(it) && !handed_out.contains(it))
         });
         if let Some(free) = free {
-            given.insert(free);
+            handed_out.insert(free);
             shared.insert(number, free);
             port["nodePort"] = free.into();
         }

@@ -464,3 +464,33 @@ pub(crate) fn name_of(object: &Value) -> String {
         .unwrap_or_default()
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn generated_name_that_is_taken_is_generated_again() {
+        let mut api = Api::new(Some(1));
+        let mut made = || {
+            api.random = Arc::new(Random::new(Some(5)));
+            let map = json!({"metadata": {"generateName": "a-"}});
+            api.create(&resource::CONFIG_MAP, "default", map, "test")
+        };
+        let first = made().unwrap();
+        let second = made().unwrap();
+        assert_ne!(first["metadata"]["name"], second["metadata"]["name"]);
+    }
+
+    #[test]
+    fn namespace_takes_over_the_account_that_another_left_behind() {
+        let api = Api::new(Some(1));
+        let key = (String::new(), "default".to_owned());
+        api.store
+            .with(|state| state.remove(&resource::NAMESPACE, &key));
+        let namespace = json!({"metadata": {"name": "default"}});
+        api.create(&resource::NAMESPACE, "", namespace, "test")
+            .unwrap();
+    }
+}
