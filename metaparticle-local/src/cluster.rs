@@ -194,6 +194,9 @@ impl Cluster {
 
     /// Starts one in this process, with controllers, without a node.
     ///
+    /// # Panics
+    /// Never: the operating system is asked for nothing.
+    ///
     /// # Cancel safety
     /// Cancel safe: what was started ends.
     pub async fn start() -> Self {
@@ -251,6 +254,9 @@ impl Cluster {
     }
 
     /// Where port `port` of a Service is reached on this machine; waits until it is.
+    ///
+    /// # Panics
+    /// Never: it was waited for.
     ///
     /// # Cancel safety
     /// Cancel safe.

@@ -102,15 +102,17 @@ fn suite(
         terminal::result(&text);
         return Err(Error::Failed(what));
     }
-    count(&text).map(str::to_owned).ok_or(Error::Nothing(what))
+    count(&text).ok_or(Error::Nothing(what))
 }
 
-/// The line with the count, if it is not 0.
-fn count(output: &str) -> Option<&str> {
-    let mut lines = output
+/// The lines with counts, if there are any and none is 0.
+fn count(output: &str) -> Option<String> {
+    let lines = output
         .lines()
         .filter_map(|line| line.strip_prefix("contract: "));
-    lines.next().filter(|line| !line.starts_with("0 "))
+    let lines: Vec<&str> = lines.collect();
+    let ran = !lines.is_empty() && lines.iter().all(|line| !line.starts_with("0 "));
+    ran.then(|| lines.join("\n"))
 }
 
 #[cfg(test)]
@@ -121,7 +123,7 @@ mod tests {
     fn a_suite_that_ran_nothing_has_no_count() {
         let ran = "running 3 tests\ncontract: 3 of 3 behaviours ran on the real API server\n";
         assert_eq!(
-            count(ran),
+            count(ran).as_deref(),
             Some("3 of 3 behaviours ran on the real API server")
         );
         assert_eq!(

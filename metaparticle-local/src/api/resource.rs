@@ -161,6 +161,9 @@ pub(crate) static BINDING: Resource = Resource::namespaced("", "v1", "Binding", 
 pub(crate) static EVICTION: Resource =
     Resource::namespaced("policy", "v1", "Eviction", "evictions");
 
+/// `/scale` of workloads: a part of them, so none of [`ALL`].
+pub static SCALE: Resource = Resource::namespaced("autoscaling", "v1", "Scale", "scales");
+
 /// Every resource.
 pub static ALL: &[&Resource] = &[
     &NAMESPACE,

@@ -110,6 +110,7 @@ pub(crate) fn create_in(
     }
     object["apiVersion"] = resource.api_version().into();
     object["kind"] = resource.kind.into();
+    kinds::take_empty(resource, &mut object);
     kinds::default(resource, &mut object);
     // What is filled in from here on has no owner.
     if track {
@@ -217,7 +218,7 @@ pub(crate) fn replace(
     api: &Api,
     write: &Write<'_>,
     name: &str,
-    mut object: Value,
+    object: Value,
 ) -> Result<(Arc<Object>, bool), Failure> {
     let resource = write.resource;
     let time = api.clock.seconds();
@@ -227,29 +228,44 @@ pub(crate) fn replace(
             if !resource.is_created_by_put() || write.part != Part::Whole {
                 return Err(Failure::not_found(resource, name));
             }
-            check_uid(resource, write.namespace, name, "", &object)?;
-            // The version of an object that is gone says nothing about the new one; a rehearsal repeats it.
-            let metadata = object["metadata"].as_object_mut();
-            let version = metadata.and_then(|it| it.remove("resourceVersion"));
-            let created = create_in(api, state, write, object, &time, true)?;
-            if let Some(version) = version.filter(|_| write.dry_run) {
-                let mut rehearsed = (**created.value()).clone();
-                rehearsed["metadata"]["resourceVersion"] = version;
-                return Ok((Arc::new(Object::unstored(resource, rehearsed)), true));
-            }
-            return Ok((created, true));
+            check_uid(write, name, "", &object)?;
+            return Ok((
+                create_without_version(api, state, write, object, &time, true)?,
+                true,
+            ));
         };
         let uid = current.value()["metadata"]["uid"]
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        check_uid(resource, write.namespace, name, &uid, &object)?;
+        check_uid(write, name, &uid, &object)?;
         let changed = Changed::Tracked(object);
         Ok((
             update_in(state, write, name, &current, changed, &time)?,
             false,
         ))
     })
+}
+
+/// Creates what an update or apply found no object for. The version of one that is gone says nothing about the new one; a
+/// rehearsal repeats it.
+fn create_without_version(
+    api: &Api,
+    state: &mut State,
+    write: &Write<'_>,
+    mut object: Value,
+    time: &str,
+    track: bool,
+) -> Result<Arc<Object>, Failure> {
+    let metadata = object["metadata"].as_object_mut();
+    let version = metadata.and_then(|it| it.remove("resourceVersion"));
+    let created = create_in(api, state, write, object, time, track)?;
+    let Some(version) = version.filter(|_| write.dry_run) else {
+        return Ok(created);
+    };
+    let mut rehearsed = (**created.value()).clone();
+    rehearsed["metadata"]["resourceVersion"] = version;
+    Ok(Arc::new(Object::unstored(write.resource, rehearsed)))
 }
 
 /// Applies to what is there, or creates it. Whether it is new.
@@ -267,18 +283,14 @@ pub(crate) fn apply(
             if write.part != Part::Whole {
                 return Err(Failure::not_found(resource, name));
             }
-            let mut object = apply(None, write.writer(&time))?;
+            let object = apply(None, write.writer(&time))?;
             if let Some(uid) = object["metadata"]["uid"].as_str().filter(|it| !it.is_empty()) {
                 let why = format!(
                     "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
                 );
                 return Err(Failure::conflict(resource, name, &why));
             }
-            // The version of an object that is not there says nothing.
-            if let Some(metadata) = object["metadata"].as_object_mut() {
-                metadata.remove("resourceVersion");
-            }
-            return Ok((create_in(api, state, write, object, &time, false)?, true));
+            return Ok((create_without_version(api, state, write, object, &time, false)?, true));
         };
         let changed = Changed::Ready(apply(Some(current.value()), write.writer(&time))?);
         Ok((
@@ -303,27 +315,18 @@ pub(crate) fn update_in(
         Changed::Tracked(new) => (new, true),
         Changed::Ready(new) => (new, false),
     };
-    if new["metadata"]["name"] != name {
-        let given = new["metadata"]["name"].as_str().unwrap_or_default();
-        let message = if given.is_empty() {
-            format!(
-                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-            )
-        } else {
-            format!("the name of the object ({given}) does not match the name on the URL ({name})")
-        };
-        return Err(Failure::bad_request(message));
-    }
+    check_name(&new, name)?;
     check_version(resource, name, old, &new)?;
     new["apiVersion"] = resource.api_version().into();
     new["kind"] = resource.kind.into();
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
+    let empty = kinds::take_empty(resource, &mut new);
     kinds::default(resource, &mut new);
-    keep_system_fields(old, &mut new);
     // What is filled in from here on has no owner.
     if track {
         apply::track(resource, Some(old), &mut new, write.writer(time));
     }
+    keep_system_fields(old, &mut new);
     match write.part {
         Part::Status => kinds::prepare_status(resource, old, &mut new),
         Part::Whole | Part::Scale => kinds::prepare_update(resource, old, &mut new),
@@ -331,12 +334,13 @@ pub(crate) fn update_in(
         Part::Binding => {}
     }
     apply::settle(old, &mut new);
-    let errors = match write.part {
+    let mut errors = match write.part {
         Part::Status => kinds::validate_status(resource, old, &new),
         Part::Whole | Part::Scale => kinds::validate_update(resource, old, &new),
         Part::Finalize => kinds::validate_finalize(resource, old, &new),
         Part::Binding => Vec::new(),
     };
+    errors.extend(empty.and_then(|field| kinds::check_empty(old, field)));
     if !errors.is_empty() {
         return Err(Failure::invalid(resource, name, &errors));
     }
@@ -356,6 +360,19 @@ pub(crate) fn update_in(
         return Ok(Arc::clone(current));
     }
     Ok(state.put(resource, key, new))
+}
+
+/// The object names itself as the path does.
+pub(crate) fn check_name(object: &Value, name: &str) -> Result<(), Failure> {
+    match &*name_of(object) {
+        given if given == name => Ok(()),
+        "" => Err(Failure::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        ))),
+        given => Err(Failure::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({name})"
+        ))),
+    }
 }
 
 /// A resourceVersion or uid that the client states must be the stored one.
@@ -385,20 +402,20 @@ fn check_version(
 }
 
 /// A PUT names the uid of the object that it means.
-fn check_uid(
-    resource: &'static Resource,
-    namespace: &str,
+pub(crate) fn check_uid(
+    write: &Write<'_>,
     name: &str,
     stored: &str,
     new: &Value,
 ) -> Result<(), Failure> {
-    check_stated(
-        resource,
-        (namespace, name),
-        "UID",
-        &new["metadata"]["uid"],
-        stored,
-    )
+    let (resource, place) = (write.resource, (write.namespace, name));
+    check_stated(resource, place, "UID", &new["metadata"]["uid"], stored).map_err(|mut refused| {
+        // A rehearsal is not asked in etcd.
+        if write.dry_run {
+            refused.message = refused.message.replace("Key: /registry/", "Key: /");
+        }
+        refused
+    })
 }
 
 /// What is stated, unless it is empty, is what is stored.
@@ -449,7 +466,7 @@ fn keep_system_fields(old: &Value, new: &mut Value) {
             }
         }
     }
-    for field in ["uid", "namespace", "generateName"] {
+    for field in ["uid", "namespace"] {
         if new["metadata"][field].as_str().is_none_or(str::is_empty)
             && let Some(value) = old["metadata"].get(field)
         {

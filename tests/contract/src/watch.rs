@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::objects::text;
 
-/// No event takes longer than this, not even the end of a namespace on a busy cluster.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// No event takes longer than this, not even the end of a namespace on a cluster that still deletes a thousand others.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// A running watch.
 #[derive(Debug)]

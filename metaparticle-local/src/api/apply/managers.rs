@@ -127,6 +127,17 @@ impl Managers {
         }
     }
 
+    /// Puts in one more, even if there is one of the same name.
+    pub(super) fn push(&mut self, entry: Entry) {
+        self.0.push(entry);
+    }
+
+    /// Takes out an owner.
+    pub(super) fn take(&mut self, who: &Identity) -> Option<Entry> {
+        let at = self.0.iter().position(|entry| entry.who == *who)?;
+        Some(self.0.remove(at))
+    }
+
     /// Drops those that own fields of a version that is not served.
     pub(super) fn clean(&mut self, api_version: &str) {
         self.0.retain(|entry| entry.api_version == api_version);

@@ -10,6 +10,7 @@ mod fields;
 mod last_applied;
 mod managers;
 mod merge;
+mod scale;
 mod set;
 mod validate;
 mod walk;
@@ -18,6 +19,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
+pub use self::scale::{own_scale, own_workload};
 use self::{
     compare::Difference,
     managers::{Entry, Identity, Managers},
@@ -74,8 +76,6 @@ pub fn read(body: &[u8], validation: FieldValidation) -> Result<(Value, Vec<Stri
 
 /// The object that results from applying `config` to `current` (none: it is created), with `metadata.managedFields`.
 /// `config` is as it was sent ([`read`]), neither decoded nor defaulted; the result is decoded and has to be defaulted.
-///
-/// A configuration of a `/scale` is applied as one of the object itself that has `spec.replicas` only.
 ///
 /// # Errors
 /// 400 for another kind or `managedFields`, 409 with one cause a field for conflicts (unless `force`), 500 for unknown

@@ -16,8 +16,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-pub use self::document::Document;
 pub(in crate::api) use self::words::printed;
+pub use self::{document::Document, quantity::Quantity};
 use super::{failure::Failure, resource::Resource, schema, schema::Type};
 
 /// What to do with fields that the type does not have.
@@ -187,14 +187,6 @@ pub fn empty(resource: &'static Resource) -> Value {
 /// What storage makes of an object: empty lists that are always written are `null`.
 pub fn forget_empty_lists(resource: &'static Resource, object: &mut Value) {
     empty::forget_empty_lists(schema::of(resource), object);
-}
-
-/// The form in which the real server stores a quantity: `1000m` is `1`.
-///
-/// # Errors
-/// In the words of the real server.
-pub fn quantity(text: &str) -> Result<String, &'static str> {
-    quantity::canonical(text)
 }
 
 /// A text as Go's `strconv.Quote` and `%q` write it.

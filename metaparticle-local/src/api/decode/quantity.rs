@@ -1,4 +1,7 @@
 //! `resource.Quantity`: `1000m` is `1`. Read and written again as Go does.
+//! <https://github.com/kubernetes/apimachinery/blob/master/pkg/api/resource/quantity.go>
+
+use serde_json::Value;
 
 const FORMAT: &str =
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
@@ -18,7 +21,15 @@ const DECIMAL: [(&str, i32); 10] = [
 ];
 const BINARY: [&str; 6] = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// `value * 10^scale`, at least at nano precision, and how it was written, which is how it is written back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantity {
+    value: i128,
+    scale: i32,
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Si,
     Exponent,
@@ -30,21 +41,70 @@ enum Format {
 /// # Errors
 /// In the words of the real server.
 pub(crate) fn canonical(text: &str) -> Result<String, &'static str> {
-    let text = text.trim();
-    let parts = split(text)?;
+    // What is beyond what is counted with here is far beyond what a machine has.
+    Ok(read(text)?.map_or_else(|| text.trim().to_owned(), Quantity::canonical))
+}
+
+/// None if it cannot be counted with.
+fn read(text: &str) -> Result<Option<Quantity>, &'static str> {
+    let parts = split(text.trim())?;
     let (format, exponent) = parts.suffix()?;
     let digits = format!("{}{}", parts.whole, parts.decimals);
     if digits.is_empty() {
         return Err(NUMBER);
     }
-    let Some((value, scale)) = parts.value(&digits, format, exponent) else {
-        // Beyond what is counted with here, and far beyond what a machine has.
-        return Ok(text.to_owned());
-    };
-    if value == 0 {
-        return Ok("0".to_owned());
+    let value = parts.value(&digits, format, exponent);
+    Ok(value.map(|(value, scale)| Quantity {
+        value,
+        scale,
+        format,
+    }))
+}
+
+impl Quantity {
+    /// What a field holds: text, or a number. None if it is no quantity.
+    #[must_use]
+    pub fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => read(text).ok()?,
+            Value::Number(number) => read(&number.to_string()).ok()?,
+            _ => None,
+        }
     }
-    Ok(written(value, scale, format))
+
+    /// In billionths, the smallest step.
+    #[must_use]
+    pub fn nanos(self) -> i128 {
+        let power = u32::try_from(self.scale + 9).ok();
+        let power = power.and_then(|it| 10_i128.checked_pow(it));
+        power.map_or(self.value.signum() * i128::MAX, |it| {
+            self.value.saturating_mul(it)
+        })
+    }
+
+    /// Steps below a thousandth are rounded up, as for the resources of containers.
+    #[must_use]
+    pub fn in_thousandths(self) -> Self {
+        let beyond = u32::try_from(-3 - self.scale).ok();
+        let Some(factor) = beyond.and_then(|it| 10_i128.checked_pow(it)) else {
+            return self;
+        };
+        let value = (self.value.abs() + factor - 1) / factor * self.value.signum();
+        Self {
+            value,
+            scale: -3,
+            ..self
+        }
+    }
+
+    /// The one way in which the real server writes it.
+    #[must_use]
+    pub fn canonical(self) -> String {
+        if self.value == 0 {
+            return "0".to_owned();
+        }
+        written(self.value, self.scale, self.format)
+    }
 }
 
 struct Parts<'t> {
@@ -207,6 +267,23 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn amounts_of_containers_have_no_steps_below_a_thousandth() {
+        for (text, nanos, canonical) in [
+            ("100u", 100_000, "1m"),
+            ("1500m", 1_500_000_000, "1500m"),
+            ("0.5Ki", 512_000_000_000, "512"),
+            ("-1u", -1_000, "-1m"),
+            ("0", 0, "0"),
+        ] {
+            let quantity = Quantity::of(&text.into()).unwrap();
+            assert_eq!(quantity.nanos(), nanos, "{text}");
+            assert_eq!(quantity.in_thousandths().canonical(), canonical, "{text}");
+        }
+        assert_eq!(Quantity::of(&2.into()).unwrap().canonical(), "2");
+        assert_eq!(Quantity::of(&Value::Null), None);
     }
 
     #[test]

@@ -49,12 +49,14 @@ pub(super) fn immutable(old: &Value, new: &Value, fields: &[&str]) -> Vec<FieldE
     if old["immutable"] != true {
         return Vec::new();
     }
-    let error =
-        |field: &str| FieldError::forbidden(field, "field is immutable when `immutable` is set");
-    let unset = (new["immutable"] != true).then(|| error("immutable"));
+    let unset = (new["immutable"] != true).then(|| is_immutable("immutable"));
     let changed = fields.iter().filter(|it| old[**it] != new[**it]);
     unset
         .into_iter()
-        .chain(changed.map(|it| error(it)))
+        .chain(changed.map(|it| is_immutable(it)))
         .collect()
+}
+
+pub(super) fn is_immutable(field: &str) -> FieldError {
+    FieldError::forbidden(field, "field is immutable when `immutable` is set")
 }

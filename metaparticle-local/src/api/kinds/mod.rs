@@ -3,6 +3,7 @@
 //! Objects arrive decoded: their fields are those of the type, and hold values of the type.
 
 mod at;
+mod cidr;
 mod config_map;
 mod controller_revision;
 mod cron_job;
@@ -24,7 +25,6 @@ mod node;
 mod pod;
 mod pod_disruption_budget;
 mod pod_spec;
-pub(super) mod quantity;
 mod rbac;
 mod replica_set;
 mod rolling;
@@ -197,6 +197,31 @@ pub(crate) fn validate_finalize(
             .flat_map(|it| namespace::finalizer_errors(&it)),
     );
     errors
+}
+
+/// Takes away maps that were sent empty, and says which of them the real server tells from an absent one: Go's is not nil.
+pub fn take_empty(resource: &'static Resource, object: &mut Value) -> Option<&'static str> {
+    let told = match resource.kind {
+        "ConfigMap" => "binaryData",
+        "Secret" => "data",
+        _ => return None,
+    };
+    let mut found = None;
+    for field in ["data", "binaryData"] {
+        let map = object.get(field).and_then(Value::as_object);
+        if map.is_some_and(serde_json::Map::is_empty) {
+            object.as_object_mut().map(|it| it.remove(field));
+            found = found.or((field == told).then_some(told));
+        }
+    }
+    found
+}
+
+/// An immutable object without that field must not get an empty one.
+#[must_use]
+pub fn check_empty(old: &Value, field: &'static str) -> Option<FieldError> {
+    let added = old["immutable"] == true && old[field].is_null();
+    added.then(|| config_map::is_immutable(field))
 }
 
 fn metadata(resource: &Resource, rules: &Rules, object: &Value) -> Vec<FieldError> {

@@ -65,6 +65,23 @@ pub fn read(kind: Kind, body: &[u8]) -> Result<Patch, Failure> {
     Ok(Patch { value, problems })
 }
 
+/// What a patch makes of an object.
+///
+/// # Errors
+/// As the one of its kind.
+pub fn apply(
+    resource: &'static Resource,
+    kind: Kind,
+    current: &Value,
+    patch: &Patch,
+) -> Result<Value, Failure> {
+    match kind {
+        Kind::Json => json(current, &patch.value),
+        Kind::Merge => Ok(merge(current, &patch.value)),
+        Kind::Strategic => strategic(resource, current, &patch.value),
+    }
+}
+
 /// What a patch made of an object, as an object of `resource`.
 ///
 /// # Errors

@@ -91,7 +91,7 @@ impl Call<'_> {
     }
 
     /// The namespace of the object, if it says one, is that of the path.
-    fn check_namespace(&self, object: &Value) -> Result<(), Failure> {
+    pub(super) fn check_namespace(&self, object: &Value) -> Result<(), Failure> {
         let given = object["metadata"]["namespace"].as_str().unwrap_or_default();
         if given.is_empty() || given == self.target.namespace() {
             return Ok(());
@@ -113,18 +113,7 @@ impl Call<'_> {
 
     pub(super) fn replace_part(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {
         let Decoded { object, warnings } = self.object(self.target.resource)?;
-        let given = write::name_of(&object);
-        if given.is_empty() {
-            let message = format!(
-                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-            );
-            return Err(Failure::bad_request(message));
-        } else if given != name {
-            let message = format!(
-                "the name of the object ({given}) does not match the name on the URL ({name})"
-            );
-            return Err(Failure::bad_request(message));
-        }
+        write::check_name(&object, name)?;
         let (object, created) = write::replace(self.api, &self.writing(part)?, name, object)?;
         Ok(self.written(if created { 201 } else { 200 }, &object, &warnings))
     }
@@ -142,11 +131,7 @@ impl Call<'_> {
         let sent = patch::read(kind, self.request.body())?;
         let mut warnings = Vec::new();
         let object = write::update(self.api, &self.writing(part)?, name, |current| {
-            let patched = match kind {
-                patch::Kind::Json => patch::json(current, &sent.value)?,
-                patch::Kind::Merge => patch::merge(current, &sent.value),
-                patch::Kind::Strategic => patch::strategic(resource, current, &sent.value)?,
-            };
+            let patched = patch::apply(resource, kind, current, &sent)?;
             let decoded = patch::finish(resource, kind, &sent, patched, self.validation())?;
             warnings = decoded.warnings;
             Ok(Changed::Tracked(decoded.object))
@@ -157,12 +142,8 @@ impl Call<'_> {
     fn apply(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {
         let (config, warnings) = apply::read(self.request.body(), self.validation())?;
         self.check_namespace(&config)?;
-        let given = write::name_of(&config);
-        if !given.is_empty() && given != name {
-            let message = format!(
-                "the name of the object ({given}) does not match the name on the URL ({name})"
-            );
-            return Err(Failure::bad_request(message));
+        if !write::name_of(&config).is_empty() {
+            write::check_name(&config, name)?;
         }
         let force = self.query.flag("force");
         let write = self.writing(part)?;

@@ -127,8 +127,17 @@ fn labels(labels: &Value) -> String {
     pairs.join(",")
 }
 
+/// A `LabelSelector` in a column.
+fn shown(value: &Value) -> String {
+    let text = selector(value);
+    if text.is_empty() {
+        return "<none>".to_owned();
+    }
+    text
+}
+
 /// A `LabelSelector`, as one text.
-fn selector(selector: &Value) -> String {
+pub fn selector(selector: &Value) -> String {
     let equal = selector["matchLabels"].as_object().into_iter().flatten();
     let mut rules: Vec<(&str, String)> = equal
         .map(|(key, value)| (key.as_str(), format!("{key}={}", text(value))))
@@ -149,9 +158,6 @@ fn selector(selector: &Value) -> String {
         ));
     }
     rules.sort_by_key(|(key, _)| *key);
-    if rules.is_empty() {
-        return "<none>".to_owned();
-    }
     let rules: Vec<String> = rules.into_iter().map(|(_, text)| text).collect();
     rules.join(",")
 }

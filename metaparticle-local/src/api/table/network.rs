@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Row, items, labels, number, or, selector, text};
+use super::{Row, items, labels, number, or, shown, text};
 
 /// Name, type, address, address outside, ports, age; selector.
 pub(super) fn service(row: &Row<'_>) -> Vec<Value> {
@@ -78,7 +78,7 @@ pub(super) fn ingress(row: &Row<'_>) -> Vec<Value> {
 pub(super) fn network_policy(row: &Row<'_>) -> Vec<Value> {
     vec![
         row.name(),
-        selector(&row.spec()["podSelector"]).into(),
+        shown(&row.spec()["podSelector"]).into(),
         row.age(),
     ]
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Row, age, is_true, items, number, or, selector, text};
+use super::{Row, age, is_true, items, number, or, shown, text};
 
 /// Name, ready, up to date, available, age; containers, images, selector.
 pub(super) fn deployment(row: &Row<'_>) -> Vec<Value> {
@@ -16,7 +16,7 @@ pub(super) fn deployment(row: &Row<'_>) -> Vec<Value> {
         row.age(),
         containers,
         images,
-        selector(&spec["selector"]).into(),
+        shown(&spec["selector"]).into(),
     ]
 }
 
@@ -32,7 +32,7 @@ pub(super) fn replica_set(row: &Row<'_>) -> Vec<Value> {
         row.age(),
         containers,
         images,
-        selector(&spec["selector"]).into(),
+        shown(&spec["selector"]).into(),
     ]
 }
 
@@ -95,7 +95,7 @@ pub(super) fn job(row: &Row<'_>) -> Vec<Value> {
         row.age(),
         containers,
         images,
-        selector(&spec["selector"]).into(),
+        shown(&spec["selector"]).into(),
     ]
 }
 
@@ -124,7 +124,7 @@ pub(super) fn cron_job(row: &Row<'_>) -> Vec<Value> {
         row.age(),
         containers,
         images,
-        selector(&job["selector"]).into(),
+        shown(&job["selector"]).into(),
     ]
 }
 

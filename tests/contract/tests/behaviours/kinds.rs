@@ -14,6 +14,7 @@ behaviours![
     key_in_data_and_binary_data_is_refused,
     config_map_key_must_be_a_file_name,
     immutable_config_map_cannot_be_changed,
+    immutable_objects_tell_an_empty_map_from_an_absent_one,
     string_data_of_a_secret_becomes_data,
     secret_is_opaque_unless_it_says_otherwise,
     type_of_a_secret_cannot_be_changed,
@@ -27,6 +28,11 @@ behaviours![
     service_account_is_kept_as_sent,
     role_binding_cannot_change_its_role,
     quantities_are_written_in_one_way,
+    network_policy_has_two_types_at_most,
+    network_policy_ports_are_in_order,
+    network_policy_peer_is_an_address_or_a_selector,
+    generation_of_an_endpoint_slice_rises_with_labels_and_endpoints,
+    update_without_generate_name_forgets_it,
 ];
 
 async fn lease_times_are_kept_to_the_microsecond(c: &Context) {
@@ -283,4 +289,125 @@ async fn quantities_are_written_in_one_way(c: &Context) {
         made["spec"]["containers"][0]["resources"],
         json!({"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1536Mi"}})
     );
+}
+
+async fn immutable_objects_tell_an_empty_map_from_an_absent_one(c: &Context) {
+    let immutable = json!({"metadata": {"name": "a"}, "immutable": true});
+    c.made("configmaps", &immutable).await;
+    c.made("secrets", &immutable).await;
+    for patch in [Patch::Merge, Patch::Strategic] {
+        let empty = json!({"data": {}});
+        let _ = c.patch(patch, "configmaps/a", &empty).await.ok(200);
+        c.patch(patch, "configmaps/a", &json!({"binaryData": {}}))
+            .await
+            .refused(
+                422,
+                "Invalid",
+                "ConfigMap \"a\" is invalid: binaryData: Forbidden: field is immutable when `immutable` is set",
+            );
+        c.patch(patch, "secrets/a", &empty).await.refused(
+            422,
+            "Invalid",
+            "Secret \"a\" is invalid: data: Forbidden: field is immutable when `immutable` is set",
+        );
+    }
+}
+
+async fn network_policy_has_two_types_at_most(c: &Context) {
+    let policy = |types: Value| json!({"metadata": {"name": "a"}, "spec": {"podSelector": {}, "policyTypes": types}});
+    let answer = c.post("networkpolicies", &policy(json!(["X"]))).await;
+    answer.refused(
+        422,
+        "Invalid",
+        "NetworkPolicy.networking.k8s.io \"a\" is invalid: spec.policyTypes[0]: Unsupported value: \"X\": supported values: \"Ingress\", \"Egress\"",
+    );
+    let three = json!(["Ingress", "Egress", "Egress"]);
+    c.post("networkpolicies", &policy(three)).await.refused(
+        422,
+        "Invalid",
+        "NetworkPolicy.networking.k8s.io \"a\" is invalid: spec.policyTypes: Invalid value: [\"Ingress\",\"Egress\",\"Egress\"]: may not specify more than two policyTypes",
+    );
+}
+
+/// The field and message of each cause.
+async fn network_policy_causes(c: &Context, rule: Value) -> Vec<String> {
+    let policy = json!({"metadata": {"name": "a"}, "spec": {"podSelector": {}, "egress": [rule]}});
+    let status = c.post("networkpolicies", &policy).await.ok(422);
+    let causes = status["details"]["causes"].as_array().into_iter().flatten();
+    causes
+        .map(|it| format!("{}: {}", text(&it["field"]), text(&it["message"])))
+        .collect()
+}
+
+async fn network_policy_ports_are_in_order(c: &Context) {
+    let ports = json!([
+        {"protocol": "X"}, {"port": 0}, {"port": 80, "endPort": 70}, {"port": "a", "endPort": 70}, {"endPort": 70},
+        {"port": ""},
+    ]);
+    let at = |rest: &str| format!("spec.egress[0].ports{rest}");
+    assert_eq!(
+        network_policy_causes(c, json!({"ports": ports})).await,
+        [
+            at(
+                "[0].protocol: Unsupported value: \"X\": supported values: \"TCP\", \"UDP\", \"SCTP\""
+            ),
+            at("[1].port: Invalid value: 0: must be between 1 and 65535, inclusive"),
+            at("[2].endPort: Invalid value: 80: must be greater than or equal to `port`"),
+            at("[3].endPort: Invalid value: 70: may not be specified when `port` is non-numeric"),
+            at("[4].endPort: Invalid value: 70: may not be specified when `port` is not specified"),
+            at(
+                "[5].port: Invalid value: \"\": must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
+            ),
+            at("[5].port: Invalid value: \"\": must contain at least one letter (a-z)"),
+        ]
+    );
+}
+
+async fn network_policy_peer_is_an_address_or_a_selector(c: &Context) {
+    let peers = json!([
+        {}, {"podSelector": {}, "ipBlock": {"cidr": "10.0.0.0/8"}}, {"ipBlock": {}}, {"ipBlock": {"cidr": "x"}},
+        {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "11.0.0.0/16", "10.0.0.1/9"]}},
+    ]);
+    let at = |rest: &str| format!("spec.egress[0].to{rest}");
+    let found = network_policy_causes(c, json!({"to": peers})).await;
+    assert_eq!(
+        found,
+        [
+            at("[0]: Required value: must specify a peer"),
+            at("[1]: Forbidden: may not specify both ipBlock and another peer"),
+            at("[2].ipBlock.cidr: Required value"),
+            at(
+                "[3].ipBlock.cidr: Invalid value: \"x\": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+            ),
+            at(
+                "[4].ipBlock.except[1]: Invalid value: \"11.0.0.0/16\": must be a strict subset of `cidr`"
+            ),
+            at(
+                "[4].ipBlock.except[2]: Invalid value: \"10.0.0.1/9\": must not have bits set beyond the prefix length"
+            ),
+        ]
+    );
+}
+
+async fn generation_of_an_endpoint_slice_rises_with_labels_and_endpoints(c: &Context) {
+    let slice = json!({"metadata": {"name": "a"}, "addressType": "IPv4", "endpoints": []});
+    let made = c.made("endpointslices", &slice).await;
+    assert_eq!(made["metadata"]["generation"], 1);
+    for (patch, generation) in [
+        (json!({"metadata": {"labels": {"a": "b"}}}), 2),
+        (json!({"metadata": {"annotations": {"a": "b"}}}), 2),
+        (json!({"endpoints": [{"addresses": ["10.0.0.1"]}]}), 3),
+        (json!({"ports": [{"port": 1}]}), 4),
+    ] {
+        let patched = c.patch(Patch::Merge, "endpointslices/a", &patch).await;
+        assert_eq!(patched.ok(200)["metadata"]["generation"], generation);
+    }
+}
+
+async fn update_without_generate_name_forgets_it(c: &Context) {
+    let object = json!({"metadata": {"generateName": "a-", "name": "a"}});
+    c.made("configmaps", &object).await;
+    let sent = config_map("a");
+    let updated = c.put("configmaps/a", &sent).await.ok(200);
+    assert_eq!(updated["metadata"]["generateName"], Value::Null);
 }

@@ -1,10 +1,8 @@
 //! Runs a sequence on two servers side by side, and makes one that differs as short as it can be.
 
-use kube::Client;
-use metaparticle_contract::Context;
 use serde_json::Value;
 
-use crate::{operation::Operation, side::Side};
+use crate::{operation::Operation, pool::Pool, side::Side};
 
 /// Two answers to one operation.
 #[derive(Debug)]
@@ -16,12 +14,10 @@ pub(crate) struct Difference {
 }
 
 /// The first difference, if there is one.
-pub(crate) async fn compare(servers: &[Client; 2], sequence: &[Operation]) -> Option<Difference> {
-    let [left, right] = servers;
-    let (left, right) = tokio::join!(
-        Context::create(left.clone()),
-        Context::create(right.clone())
-    );
+pub(crate) async fn compare(servers: &[Pool; 2], sequence: &[Operation]) -> Option<Difference> {
+    let [embedded, real] = servers;
+    let plural = sequence.first()?.plural();
+    let (left, right) = tokio::join!(embedded.take(), real.take());
     let (mut left, mut right) = tokio::join!(Side::new(left), Side::new(right));
     let mut found = None;
     for (at, operation) in sequence.iter().enumerate() {
@@ -31,13 +27,16 @@ pub(crate) async fn compare(servers: &[Client; 2], sequence: &[Operation]) -> Op
             break;
         }
     }
-    tokio::join!(left.context.remove(), right.context.remove());
+    tokio::join!(
+        embedded.give(left.context, plural),
+        real.give(right.context, plural)
+    );
     found
 }
 
 /// A shortest sequence that still differs: delta debugging by leaving out ever smaller parts.
 pub(crate) async fn shrink(
-    servers: &[Client; 2],
+    servers: &[Pool; 2],
     sequence: &[Operation],
     first: Difference,
 ) -> (Vec<Operation>, Difference) {

@@ -7,18 +7,20 @@ mod invariants;
 mod kinds;
 mod mask;
 mod operation;
+mod pool;
 mod random;
 mod side;
+mod whole;
 
 use std::hash::{BuildHasher as _, RandomState};
 
 use futures::{StreamExt as _, stream};
-use kube::Client;
 use metaparticle_contract::Server;
 
 use compare::{compare, paths, shrink};
 use kinds::KINDS;
 use operation::Operation;
+use pool::Pool;
 use random::Random;
 
 /// Operations in one namespace.
@@ -29,11 +31,8 @@ const AT_ONCE: usize = 12;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a real API server: `cargo xtask contract`"]
 async fn random_operations_are_answered_alike_by_both_servers() {
-    let real = Server::real()
-        .await
-        .expect(metaparticle_contract::KUBECONFIG);
-    let embedded = Server::embedded().await;
-    let servers = [embedded.client(), real.client()];
+    let both = both().await;
+    let servers = both.each_ref().map(|it| Pool::new(it.client()));
     let count = number("METAPARTICLE_CONTRACT_OPERATIONS", 10_000);
     let count = usize::try_from(count).expect("fits");
     let seed = number(
@@ -48,6 +47,9 @@ async fn random_operations_are_answered_alike_by_both_servers() {
         .filter_map(std::future::ready)
         .collect::<Vec<String>>()
         .await;
+    for pool in &servers {
+        pool.remove().await;
+    }
     let (ran, differ) = (cases * LENGTH, found.len());
     println!(
         "contract: {ran} operations on both API servers, {differ} of {cases} sequences differ"
@@ -55,8 +57,15 @@ async fn random_operations_are_answered_alike_by_both_servers() {
     assert!(found.is_empty(), "seed {seed}\n{}", found.join("\n"));
 }
 
+/// The embedded one and the real one.
+async fn both() -> [Server; 2] {
+    let real = Server::real().await;
+    let real = real.expect(metaparticle_contract::KUBECONFIG);
+    [Server::embedded().await, real]
+}
+
 /// A report on the sequence of this number, if the servers differ in it.
-async fn different(servers: &[Client; 2], seed: u64, case: usize) -> Option<String> {
+async fn different(servers: &[Pool; 2], seed: u64, case: usize) -> Option<String> {
     let sequence = sequence(seed, case);
     let first = compare(servers, &sequence).await?;
     let (least, difference) = shrink(servers, &sequence, first).await;

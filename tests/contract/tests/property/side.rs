@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// What a controller of a real cluster puts into every namespace.
-const FOREIGN: &str = "kube-root-ca.crt";
+pub(crate) const FOREIGN: &str = "kube-root-ca.crt";
 
 /// A server, in a namespace of its own.
 #[derive(Debug)]

@@ -127,8 +127,13 @@ impl<'t> Decoder<'t> {
             Shape::IntOrString | Shape::Time | Shape::MicroTime | Shape::Any => value.is_null(),
             _ => !field.pointer && is_empty(&value),
         };
-        // An empty list is how a client clears it.
-        let left_out = left_out && !(field.name == "managedFields" && value.is_array());
+        // An empty list is how a client clears the one, and the others may be immutable: `kinds::take_empty`.
+        let is_told = match &*field.name {
+            "managedFields" => value.is_array(),
+            "data" | "binaryData" => value.is_object(),
+            _ => false,
+        };
+        let left_out = left_out && !is_told;
         match (left_out || value.is_null(), field.kept) {
             (false, _) => Some(value),
             (true, true) if !value.is_null() => Some(value),

@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::{
-    edit::{absent, empty, items, present, slot},
-    quantity::Quantity,
-};
+use super::super::edit::{absent, empty, items, present, slot};
+use crate::api::decode::Quantity;
 
 /// A pod template.
 pub(in crate::api::kinds) fn template(owner: &mut Value) {
@@ -166,7 +164,7 @@ fn canonical_amounts(amounts: &mut Value) {
 
 fn canonical_amount(amount: &mut Value) {
     if let Some(quantity) = Quantity::of(amount) {
-        *amount = quantity.canonical().into();
+        *amount = quantity.in_thousandths().canonical().into();
     }
 }
 

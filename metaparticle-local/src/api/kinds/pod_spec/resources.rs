@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::super::{at::At, names, quantity::Quantity};
-use crate::api::failure::FieldError;
+use super::super::{at::At, names};
+use crate::api::{decode::Quantity, failure::FieldError};
 
 /// `resources` of a container.
 pub(super) fn validate(resources: &At<'_>) -> Vec<FieldError> {
@@ -21,12 +21,15 @@ pub(super) fn validate(resources: &At<'_>) -> Vec<FieldError> {
         };
         let equal = !may_overcommit(name);
         match Quantity::of(limits.key(name).value) {
-            Some(limit) if equal && limit.nanos != asked.nanos => {
-                let detail = format!("must be equal to {name} limit of {}", limit.canonical());
+            Some(limit) if equal && limit.nanos() != asked.nanos() => {
+                let detail = format!(
+                    "must be equal to {name} limit of {}",
+                    limit.in_thousandths().canonical()
+                );
                 errors.push(FieldError::invalid(&requests.path, value, &detail));
             }
-            Some(limit) if asked.nanos > limit.nanos => {
-                let limit = limit.canonical();
+            Some(limit) if asked.nanos() > limit.nanos() => {
+                let limit = limit.in_thousandths().canonical();
                 let detail = format!("must be less than or equal to {name} limit of {limit}");
                 errors.push(FieldError::invalid(&requests.path, value, &detail));
             }
@@ -47,7 +50,7 @@ pub(in crate::api::kinds) fn quality_of_service(spec: &Value) -> &'static str {
         .flat_map(|list| super::containers(spec, list));
     let amount = |container: &Value, list: &str, name: &str| {
         Quantity::of(&container["resources"][list][name])
-            .map(|it| it.nanos)
+            .map(Quantity::nanos)
             .filter(|it| *it != 0)
     };
     let mut any = false;
@@ -81,10 +84,10 @@ fn amount(name: &str, at: &At<'_>) -> Vec<FieldError> {
     let Some(quantity) = Quantity::of(at.value) else {
         return errors;
     };
-    if quantity.nanos < 0 {
+    if quantity.nanos() < 0 {
         errors.push(at.invalid("must be greater than or equal to 0"));
     }
-    if name.contains('/') && quantity.nanos % 1_000_000_000 != 0 {
+    if name.contains('/') && quantity.nanos() % 1_000_000_000 != 0 {
         errors.push(at.invalid("must be an integer"));
     }
     errors

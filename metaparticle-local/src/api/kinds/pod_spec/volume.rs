@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{at::At, names, quantity::Quantity};
-use crate::api::failure::FieldError;
+use super::super::{at::At, names};
+use crate::api::{decode::Quantity, failure::FieldError};
 
 /// In the order in which the real server looks at them.
 const SOURCES: [&str; 29] = [
@@ -130,7 +130,7 @@ fn sources(volume: &At<'_>) -> Vec<FieldError> {
 
 fn empty_dir(source: &At<'_>) -> Vec<FieldError> {
     let limit = source.get("sizeLimit");
-    let negative = Quantity::of(limit.value).is_some_and(|it| it.nanos < 0);
+    let negative = Quantity::of(limit.value).is_some_and(|it| it.nanos() < 0);
     let detail = "SizeLimit field must be a valid resource quantity";
     negative
         .then(|| limit.forbidden(detail))
