@@ -1,4 +1,6 @@
 //! Port-forward: connections spread over ready pods, and survive those that go.
+//!
+//! On a fake: no real kubelet breaks a connection in the middle of an answer, or refuses one, when a test says so.
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 

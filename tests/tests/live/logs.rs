@@ -1,4 +1,6 @@
 //! Logs: no line lost, none repeated, whatever happens to connections, containers and pods.
+//!
+//! On a fake: no real kubelet breaks a stream after so many bytes, or ends a container, when a test says so.
 
 use std::time::Duration;
 
