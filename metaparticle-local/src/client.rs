@@ -1,5 +1,7 @@
 //! A `kube::Client` that talks to the API in this process.
 
+use std::io;
+
 use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body_util::BodyExt as _;
@@ -31,5 +33,9 @@ async fn call(
     }
     let (parts, body) = request.into_parts();
     let body: Bytes = body.collect().await?.to_bytes();
-    Ok(api.call(name, Request::from_parts(parts, body)).await)
+    let answer = api.call(name, Request::from_parts(parts, body)).await;
+    if answer.extensions().get::<serve::Lost>().is_some() {
+        return Err(Box::new(io::Error::from(io::ErrorKind::ConnectionReset)));
+    }
+    Ok(answer)
 }

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{
-    resource::Resource,
-    store::{Store, Subscription},
-};
+use super::{resource::Resource, store::Store};
 
 /// An object that changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,10 +53,7 @@ impl Changes {
                     let _ = sender.send(change);
                 }
             }
-            state.subscribe(Subscription {
-                resources: resources.to_vec(),
-                sender,
-            });
+            state.subscribe(resources, &sender);
         });
         Self(receiver)
     }

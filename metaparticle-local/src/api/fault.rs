@@ -3,7 +3,7 @@
 //! Faults hit clients only, never the cluster's own controllers. Everything random comes from the cluster's seed.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -100,11 +100,12 @@ pub struct Asked {
     pub resource: String,
     /// The object's name; empty if it is for none.
     pub name: String,
-    /// Path and query.
+    /// Path and query, the first 1,024 bytes.
     pub path: String,
     /// Since the start of the cluster.
     pub at: Duration,
-    /// Status code of the answer; 0 if none was given.
+    /// Status code of the answer; 0 if there is none yet, or never will be: the request hung, its answer or the request
+    /// itself was lost.
     pub status: u16,
 }
 
@@ -133,7 +134,62 @@ pub struct Faults {
     random: Random,
     /// Counts the calls of `drop_watches`.
     dropped: watch::Sender<u64>,
-    partitioned: watch::Sender<BTreeSet<String>>,
+    partitions: watch::Sender<Partitions>,
+}
+
+/// By client.
+type Partitions = BTreeMap<String, Partition>;
+
+/// What happened to the network of a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Partition {
+    /// How often it was partitioned.
+    times: u64,
+    /// Whether it is now.
+    now: bool,
+}
+
+/// What connects one request, or one stream of answers, with its client.
+#[derive(Debug)]
+pub(super) struct Link {
+    client: String,
+    partitions: watch::Receiver<Partitions>,
+    /// How often its client had been partitioned when it began.
+    times: u64,
+}
+
+impl Link {
+    fn partition(&self) -> Partition {
+        let partitions = self.partitions.borrow();
+        partitions.get(&self.client).copied().unwrap_or_default()
+    }
+
+    /// Whether nothing comes through: a partition is on, or there was one since.
+    pub(super) fn is_cut(&self) -> bool {
+        let partition = self.partition();
+        partition.now || partition.times != self.times
+    }
+
+    /// Waits until it is cut.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(super) async fn cut(&mut self) {
+        while !self.is_cut() {
+            if self.partitions.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Waits until there is no partition: then its client notices that the connection is gone.
+    pub(super) async fn healed(&mut self) {
+        while self.partition().now {
+            if self.partitions.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -152,7 +208,7 @@ impl Faults {
             // Another sequence than the uids', so that a fault does not change names.
             random: Random::new(seed.map(|seed| !seed)),
             dropped: watch::Sender::new(0),
-            partitioned: watch::Sender::default(),
+            partitions: watch::Sender::default(),
         }
     }
 
@@ -198,20 +254,12 @@ impl Faults {
 
     /// The next `times` of these requests are neither done nor answered.
     pub fn hang(&self, requests: Requests, times: usize) {
-        self.lock().rules.push(Rule {
-            requests,
-            times,
-            effect: Effect::Hang,
-        });
+        self.add(requests, times, Effect::Hang);
     }
 
     /// The next `times` of these requests are done but not answered: the client cannot know.
     pub fn lose_answer(&self, requests: Requests, times: usize) {
-        self.lock().rules.push(Rule {
-            requests,
-            times,
-            effect: Effect::LoseAnswer,
-        });
+        self.add(requests, times, Effect::LoseAnswer);
     }
 
     /// Every watch that is open now ends.
@@ -220,17 +268,21 @@ impl Faults {
     }
 
     /// From now on nothing of this client arrives, and nothing reaches it, until [`Faults::heal`]. What it sends
-    /// meanwhile is lost; its watches are silent, and end when it is healed.
+    /// meanwhile is lost, and fails when it is healed; its watches and logs are silent, and end then.
     pub fn partition(&self, client: impl Into<String>) {
-        self.partitioned.send_modify(|clients| {
-            clients.insert(client.into());
+        self.partitions.send_modify(|partitions| {
+            let partition = partitions.entry(client.into()).or_default();
+            partition.times += u64::from(!partition.now);
+            partition.now = true;
         });
     }
 
     /// Ends the partition of a client.
     pub fn heal(&self, client: &str) {
-        self.partitioned.send_modify(|clients| {
-            clients.remove(client);
+        self.partitions.send_modify(|partitions| {
+            if let Some(partition) = partitions.get_mut(client) {
+                partition.now = false;
+            }
         });
     }
 
@@ -240,7 +292,11 @@ impl Faults {
         state.rules.clear();
         state.latency = None;
         drop(state);
-        self.partitioned.send_replace(BTreeSet::new());
+        self.partitions.send_modify(|partitions| {
+            for partition in partitions.values_mut() {
+                partition.now = false;
+            }
+        });
     }
 
     /// The requests of all clients so far, in the order of their arrival; the last 10,000.
@@ -256,11 +312,17 @@ impl Faults {
         failure: Failure,
         retry_after: Option<Duration>,
     ) {
-        self.lock().rules.push(Rule {
-            requests,
-            times,
-            effect: Effect::Refuse(failure, retry_after),
-        });
+        self.add(requests, times, Effect::Refuse(failure, retry_after));
+    }
+
+    fn add(&self, requests: Requests, times: usize, effect: Effect) {
+        if times > 0 {
+            self.lock().rules.push(Rule {
+                requests,
+                times,
+                effect,
+            });
+        }
     }
 
     /// Notes a request; the number is for [`Faults::answered`].
@@ -317,8 +379,15 @@ impl Faults {
         receiver
     }
 
-    pub(super) fn partitions(&self) -> watch::Receiver<BTreeSet<String>> {
-        self.partitioned.subscribe()
+    /// The way to a client, as it is now.
+    pub(super) fn link(&self, client: &str) -> Link {
+        let mut link = Link {
+            client: client.to_owned(),
+            partitions: self.partitions.subscribe(),
+            times: 0,
+        };
+        link.times = link.partition().times;
+        link
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

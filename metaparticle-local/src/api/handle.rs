@@ -72,9 +72,10 @@ impl Api {
     pub(crate) fn new(seed: Option<u64>) -> Self {
         // Any fixed time will do: 2030-01-01.
         let base = seed.map(|_| jiff::Timestamp::constant(1_893_456_000, 0));
+        let clock = Clock::new(base);
         let api = Self {
-            store: Arc::new(Store::new()),
-            clock: Clock::new(base),
+            store: Arc::new(Store::new(clock.clone())),
+            clock,
             random: Arc::new(Random::new(seed)),
             faults: Arc::new(Faults::new(seed)),
             kubelet: Arc::default(),
@@ -163,6 +164,7 @@ impl Api {
     }
 
     /// Reads, changes and writes an object, atomically; everything but its status. No change, no write.
+    /// `change` is called again if somebody else was faster.
     ///
     /// # Errors
     /// What a client would be answered.
@@ -172,12 +174,13 @@ impl Api {
         namespace: &str,
         name: &str,
         manager: &str,
-        change: impl FnOnce(&mut Value),
+        change: impl Fn(&mut Value),
     ) -> Result<Arc<Value>, Failure> {
         self.change(&Write::new(resource, namespace, manager), name, change)
     }
 
-    /// Reads, changes and writes the status of an object, atomically. No change, no write.
+    /// Reads, changes and writes the status of an object, atomically. No change, no write. `change` is called again if
+    /// somebody else was faster.
     ///
     /// # Errors
     /// What a client would be answered.
@@ -187,7 +190,7 @@ impl Api {
         namespace: &str,
         name: &str,
         manager: &str,
-        change: impl FnOnce(&mut Value),
+        change: impl Fn(&mut Value),
     ) -> Result<Arc<Value>, Failure> {
         let write = Write::new(resource, namespace, manager).to(write::Part::Status);
         self.change(&write, name, change)
@@ -197,7 +200,7 @@ impl Api {
         &self,
         write: &Write<'_>,
         name: &str,
-        change: impl FnOnce(&mut Value),
+        change: impl Fn(&mut Value),
     ) -> Result<Arc<Value>, Failure> {
         let object = write::update(self, write, name, |current| {
             let mut new = current.clone();
@@ -259,7 +262,7 @@ impl Api {
         &self.faults
     }
 
-    /// Forgets all past revisions.
+    /// Forgets all past revisions. A watch that has told everything goes on.
     pub fn compact(&self) {
         self.store.with(super::store::State::compact);
     }

@@ -22,6 +22,7 @@ pub mod kubelet;
 mod remove;
 pub mod serve;
 mod size;
+mod stated;
 mod store;
 mod write;
 

@@ -11,8 +11,11 @@ use super::{
     kinds, remove,
     resource::{self, Resource},
     size,
+    stated::{MODIFIED, check_version, keep_system_fields},
     store::{Object, State},
 };
+
+pub(crate) use super::stated::{check_name, check_stated, check_uid};
 
 /// Which part of an object is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,22 +86,46 @@ impl<'a> Write<'a> {
     }
 }
 
+/// How often a write is worked out anew because somebody else was faster. Each time somebody else got on.
+const TRIES: usize = 100;
+
 /// Creates an object.
 pub(crate) fn create(api: &Api, write: &Write<'_>, object: Value) -> Result<Arc<Object>, Failure> {
-    let time = api.clock.seconds();
-    api.store
-        .with(|state| create_in(api, state, write, object, &time, true))
+    create_new(api, write, object, &api.clock.seconds(), true)
 }
 
-/// Creates an object while the store is held. `track`: ownership of its fields is not known yet.
-pub(crate) fn create_in(
+/// Creates an object. `track`: ownership of its fields is not known yet.
+///
+/// All that takes time happens while the store is free.
+fn create_new(
     api: &Api,
-    state: &mut State,
+    write: &Write<'_>,
+    object: Value,
+    time: &str,
+    track: bool,
+) -> Result<Arc<Object>, Failure> {
+    let is_taken = |name: &str| current(api, write, name).is_some();
+    let object = prepare(api, write, object, time, track, is_taken)?;
+    // Told before what is wrong with the object itself.
+    api.store
+        .with(|state| admission::create(state, write, &object))?;
+    validate(write, &object)?;
+    api.store.with(|state| {
+        // It may have changed meanwhile.
+        admission::create(state, write, &object)?;
+        store_new(api, state, write, object, time)
+    })
+}
+
+/// What is filled in before anybody looks at the new object.
+fn prepare(
+    api: &Api,
     write: &Write<'_>,
     mut object: Value,
     time: &str,
     track: bool,
-) -> Result<Arc<Object>, Failure> {
+    is_taken: impl Fn(&str) -> bool,
+) -> Result<Value, Failure> {
     let resource = write.resource;
     if object["metadata"]["resourceVersion"]
         .as_str()
@@ -116,14 +143,28 @@ pub(crate) fn create_in(
     if track {
         apply::track(resource, None, &mut object, write.writer(time));
     }
-    stamp(api, state, write, &mut object, time);
+    stamp(api, write, &mut object, time, is_taken);
     kinds::prepare_create(resource, &mut object);
-    admission::create(state, write, &object)?;
-    let name = name_of(&object);
-    let errors = kinds::validate_create(resource, &object);
-    if !errors.is_empty() {
-        return Err(Failure::invalid(resource, &name, &errors));
+    Ok(object)
+}
+
+fn validate(write: &Write<'_>, object: &Value) -> Result<(), Failure> {
+    let errors = kinds::validate_create(write.resource, object);
+    if errors.is_empty() {
+        return Ok(());
     }
+    Err(Failure::invalid(write.resource, &name_of(object), &errors))
+}
+
+fn store_new(
+    api: &Api,
+    state: &mut State,
+    write: &Write<'_>,
+    mut object: Value,
+    time: &str,
+) -> Result<Arc<Object>, Failure> {
+    let resource = write.resource;
+    let name = name_of(&object);
     allocation::allocate(state, write, None, &mut object)?;
     if let Some(there) = state.get(resource, write.namespace, &name) {
         let mut failure = Failure::already_exists(resource, &name);
@@ -164,14 +205,23 @@ fn service_account(
         "kube-controller-manager",
     );
     let account = json!({"metadata": {"name": "default", "namespace": namespace}});
-    create_in(api, state, &write, account, time, true).map(drop)
+    let account = prepare(api, &write, account, time, true, |_| false)?;
+    admission::create(state, &write, &account)?;
+    validate(&write, &account)?;
+    store_new(api, state, &write, account, time).map(drop)
 }
 
 /// So many names are generated until one is free.
 const ATTEMPTS: usize = 8;
 
 /// What the server sets on a new object.
-fn stamp(api: &Api, state: &State, write: &Write<'_>, object: &mut Value, time: &str) {
+fn stamp(
+    api: &Api,
+    write: &Write<'_>,
+    object: &mut Value,
+    time: &str,
+    is_taken: impl Fn(&str) -> bool,
+) {
     let metadata = &mut object["metadata"];
     let generated = metadata["generateName"]
         .as_str()
@@ -182,7 +232,6 @@ fn stamp(api: &Api, state: &State, write: &Write<'_>, object: &mut Value, time: 
         // 63 characters at most, the random ones included.
         let prefix: String = prefix.chars().take(58).collect();
         let name = || format!("{prefix}{}", api.random.suffix());
-        let is_taken = |name: &str| state.get(write.resource, write.namespace, name).is_some();
         let mut names = std::iter::repeat_with(name).take(ATTEMPTS);
         let free = names.find(|it| !is_taken(it));
         metadata["name"] = free.unwrap_or_else(name).into();
@@ -197,19 +246,21 @@ fn stamp(api: &Api, state: &State, write: &Write<'_>, object: &mut Value, time: 
     }
 }
 
-/// Reads, changes and writes an object, alone. No change, no write.
+/// Reads, changes and writes an object, as if alone: if somebody else was faster, once more. No change, no write.
+///
+/// `change` runs while the store is free.
 pub(crate) fn update(
     api: &Api,
     write: &Write<'_>,
     name: &str,
-    change: impl FnOnce(&Value) -> Result<Changed, Failure>,
+    change: impl Fn(&Value) -> Result<Changed, Failure>,
 ) -> Result<Arc<Object>, Failure> {
     let time = api.clock.seconds();
-    api.store.with(|state| {
-        let current = state.get(write.resource, write.namespace, name);
-        let current = Arc::clone(current.ok_or_else(|| Failure::not_found(write.resource, name))?);
+    again(write, name, || {
+        let current = current(api, write, name);
+        let current = current.ok_or_else(|| Failure::not_found(write.resource, name))?;
         let changed = change(current.value())?;
-        update_in(state, write, name, &current, changed, &time)
+        update_from(api, write, name, &current, changed, &time)
     })
 }
 
@@ -218,32 +269,32 @@ pub(crate) fn replace(
     api: &Api,
     write: &Write<'_>,
     name: &str,
-    object: Value,
+    object: &Value,
 ) -> Result<(Arc<Object>, bool), Failure> {
     let resource = write.resource;
     let time = api.clock.seconds();
-    api.store.with(|state| {
-        let current = state.get(resource, write.namespace, name).cloned();
-        let Some(current) = current else {
+    again(write, name, || {
+        let Some(current) = current(api, write, name) else {
             if !resource.is_created_by_put() || write.part != Part::Whole {
                 return Err(Failure::not_found(resource, name));
             }
-            check_uid(write, name, "", &object)?;
-            return Ok((
-                create_without_version(api, state, write, object, &time, true)?,
+            check_uid(write, name, "", object)?;
+            let created = unless_there(create_without_version(
+                api,
+                write,
+                object.clone(),
+                &time,
                 true,
-            ));
+            ))?;
+            return Ok(created.map(|it| (it, true)));
         };
         let uid = current.value()["metadata"]["uid"]
             .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        check_uid(write, name, &uid, &object)?;
-        let changed = Changed::Tracked(object);
-        Ok((
-            update_in(state, write, name, &current, changed, &time)?,
-            false,
-        ))
+            .unwrap_or_default();
+        check_uid(write, name, uid, object)?;
+        let changed = Changed::Tracked(object.clone());
+        let updated = update_from(api, write, name, &current, changed, &time)?;
+        Ok(updated.map(|it| (it, false)))
     })
 }
 
@@ -251,7 +302,6 @@ pub(crate) fn replace(
 /// rehearsal repeats it.
 fn create_without_version(
     api: &Api,
-    state: &mut State,
     write: &Write<'_>,
     mut object: Value,
     time: &str,
@@ -259,7 +309,7 @@ fn create_without_version(
 ) -> Result<Arc<Object>, Failure> {
     let metadata = object["metadata"].as_object_mut();
     let version = metadata.and_then(|it| it.remove("resourceVersion"));
-    let created = create_in(api, state, write, object, time, track)?;
+    let created = create_new(api, write, object, time, track)?;
     let Some(version) = version.filter(|_| write.dry_run) else {
         return Ok(created);
     };
@@ -273,42 +323,71 @@ pub(crate) fn apply(
     api: &Api,
     write: &Write<'_>,
     name: &str,
-    apply: impl FnOnce(Option<&Value>, Writer<'_>) -> Result<Value, Failure>,
+    apply: impl Fn(Option<&Value>, Writer<'_>) -> Result<Value, Failure>,
 ) -> Result<(Arc<Object>, bool), Failure> {
     let resource = write.resource;
     let time = api.clock.seconds();
-    api.store.with(|state| {
-        let current = state.get(resource, write.namespace, name).cloned();
-        let Some(current) = current else {
+    again(write, name, || {
+        let Some(current) = current(api, write, name) else {
             if write.part != Part::Whole {
                 return Err(Failure::not_found(resource, name));
             }
             let object = apply(None, write.writer(&time))?;
-            if let Some(uid) = object["metadata"]["uid"].as_str().filter(|it| !it.is_empty()) {
+            if let Some(uid) = object["metadata"]["uid"]
+                .as_str()
+                .filter(|it| !it.is_empty())
+            {
                 let why = format!(
                     "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
                 );
                 return Err(Failure::conflict(resource, name, &why));
             }
-            return Ok((create_without_version(api, state, write, object, &time, false)?, true));
+            let created = unless_there(create_without_version(api, write, object, &time, false))?;
+            return Ok(created.map(|it| (it, true)));
         };
         let changed = Changed::Ready(apply(Some(current.value()), write.writer(&time))?);
-        Ok((
-            update_in(state, write, name, &current, changed, &time)?,
-            false,
-        ))
+        let updated = update_from(api, write, name, &current, changed, &time)?;
+        Ok(updated.map(|it| (it, false)))
     })
 }
 
-/// Writes a changed object while the store is held.
-pub(crate) fn update_in(
-    state: &mut State,
+fn current(api: &Api, write: &Write<'_>, name: &str) -> Option<Arc<Object>> {
+    api.store
+        .with(|state| state.get(write.resource, write.namespace, name).cloned())
+}
+
+/// Tries until nobody else came between.
+fn again<T>(
+    write: &Write<'_>,
+    name: &str,
+    attempt: impl Fn() -> Result<Option<T>, Failure>,
+) -> Result<T, Failure> {
+    for _ in 0..TRIES {
+        if let Some(done) = attempt()? {
+            return Ok(done);
+        }
+    }
+    Err(Failure::conflict(write.resource, name, MODIFIED))
+}
+
+/// Nothing if somebody else created it first.
+fn unless_there(created: Result<Arc<Object>, Failure>) -> Result<Option<Arc<Object>>, Failure> {
+    match created {
+        Err(failure) if failure.reason == "AlreadyExists" => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// Works out what to store instead of `current` while the store is free, and stores it, unless `current` is not what
+/// is stored any more.
+fn update_from(
+    api: &Api,
     write: &Write<'_>,
     name: &str,
     current: &Arc<Object>,
     changed: Changed,
     time: &str,
-) -> Result<Arc<Object>, Failure> {
+) -> Result<Option<Arc<Object>>, Failure> {
     let resource = write.resource;
     let old = current.value();
     let (mut new, track) = match changed {
@@ -344,135 +423,28 @@ pub(crate) fn update_in(
     if !errors.is_empty() {
         return Err(Failure::invalid(resource, name, &errors));
     }
-    allocation::allocate(state, write, Some(old), &mut new)?;
-    if write.dry_run {
-        return Ok(Arc::new(Object::unstored(resource, new)));
-    }
-    size::check(&new)?;
-    let key = (write.namespace.to_owned(), name.to_owned());
-    if remove::is_finished(resource, &new) {
-        // The last finalizer is gone: the answer is the object as it was written last.
-        let last = Arc::new(Object::new(resource, new, current.revision()));
-        state.remove(resource, &key);
-        return Ok(last);
-    }
-    if new == **old {
-        return Ok(Arc::clone(current));
-    }
-    Ok(state.put(resource, key, new))
-}
-
-/// The object names itself as the path does.
-pub(crate) fn check_name(object: &Value, name: &str) -> Result<(), Failure> {
-    match &*name_of(object) {
-        given if given == name => Ok(()),
-        "" => Err(Failure::bad_request(format!(
-            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
-        ))),
-        given => Err(Failure::bad_request(format!(
-            "the name of the object ({given}) does not match the name on the URL ({name})"
-        ))),
-    }
-}
-
-/// A resourceVersion or uid that the client states must be the stored one.
-fn check_version(
-    resource: &'static Resource,
-    name: &str,
-    old: &Value,
-    new: &Value,
-) -> Result<(), Failure> {
-    let stated = |field: &str| new["metadata"][field].as_str().filter(|it| !it.is_empty());
-    let stored = |field: &str| old["metadata"][field].as_str().unwrap_or_default();
-    kinds::check_resource_version(resource, new)?;
-    match stated("resourceVersion") {
-        Some(version) if version != "0" => {
-            if version.parse::<u64>().is_err() {
-                let message = format!("strconv.ParseUint: parsing \"{version}\": invalid syntax");
-                return Err(Failure::unreasoned(message));
-            }
-            if version != stored("resourceVersion") {
-                let why = "the object has been modified; please apply your changes to the latest version and try again";
-                return Err(Failure::conflict(resource, name, why));
-            }
+    api.store.with(|state| {
+        let stored = state.get(resource, write.namespace, name);
+        if !stored.is_some_and(|stored| Arc::ptr_eq(stored, current)) {
+            return Ok(None);
         }
-        _ => {}
-    }
-    Ok(())
-}
-
-/// A PUT names the uid of the object that it means.
-pub(crate) fn check_uid(
-    write: &Write<'_>,
-    name: &str,
-    stored: &str,
-    new: &Value,
-) -> Result<(), Failure> {
-    let (resource, place) = (write.resource, (write.namespace, name));
-    check_stated(resource, place, "UID", &new["metadata"]["uid"], stored).map_err(|mut refused| {
-        // A rehearsal is not asked in etcd.
+        allocation::allocate(state, write, Some(old), &mut new)?;
         if write.dry_run {
-            refused.message = refused.message.replace("Key: /registry/", "Key: /");
+            return Ok(Some(Arc::new(Object::unstored(resource, new))));
         }
-        refused
+        size::check(&new)?;
+        let key = (write.namespace.to_owned(), name.to_owned());
+        if remove::is_finished(resource, &new) {
+            // The last finalizer is gone: the answer is the object as it was written last.
+            let last = Arc::new(Object::new(resource, new, current.revision()));
+            state.remove(resource, &key);
+            return Ok(Some(last));
+        }
+        if new == **old {
+            return Ok(Some(Arc::clone(current)));
+        }
+        Ok(Some(state.put(resource, key, new)))
     })
-}
-
-/// What is stated, unless it is empty, is what is stored.
-pub(crate) fn check_stated(
-    resource: &'static Resource,
-    (namespace, name): (&str, &str),
-    what: &str,
-    stated: &Value,
-    stored: &str,
-) -> Result<(), Failure> {
-    let Some(stated) = stated.as_str().filter(|it| !it.is_empty() && *it != stored) else {
-        return Ok(());
-    };
-    // Where etcd has it; a few kinds have older names there.
-    let plural = match resource.kind {
-        "Service" => "services/specs",
-        "Ingress" => "ingress",
-        "Node" => "minions",
-        _ => resource.plural,
-    };
-    let place = if namespace.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{namespace}/{name}")
-    };
-    let why = format!(
-        "StorageError: invalid object, Code: 4, Key: /registry/{plural}/{place}, ResourceVersion: 0, \
-         AdditionalErrorMsg: Precondition failed: {what} in precondition: {stated}, {what} in object meta: {stored}"
-    );
-    Err(Failure::conflict(resource, name, &why))
-}
-
-/// Fields of the metadata that only the server sets; a client that leaves them out keeps them.
-fn keep_system_fields(old: &Value, new: &mut Value) {
-    for field in [
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-        "selfLink",
-    ] {
-        match old["metadata"].get(field) {
-            Some(value) => new["metadata"][field] = value.clone(),
-            None => {
-                if let Some(metadata) = new["metadata"].as_object_mut() {
-                    metadata.remove(field);
-                }
-            }
-        }
-    }
-    for field in ["uid", "namespace"] {
-        if new["metadata"][field].as_str().is_none_or(str::is_empty)
-            && let Some(value) = old["metadata"].get(field)
-        {
-            new["metadata"][field] = value.clone();
-        }
-    }
 }
 
 pub(crate) fn name_of(object: &Value) -> String {

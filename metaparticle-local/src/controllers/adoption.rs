@@ -31,7 +31,7 @@ pub(super) fn adopt<T: ResourceExt, O: ResourceExt>(
             match owners.as_array_mut() {
                 Some(owners) => {
                     let has_controller = owners.iter().any(|it| it["controller"] == true);
-                    owners.extend((!has_controller).then_some(reference));
+                    owners.extend((!has_controller).then(|| reference.clone()));
                 }
                 None => *owners = json!([reference]),
             }
@@ -95,7 +95,7 @@ pub(super) fn write(
     namespace: &str,
     name: &str,
     uid: &str,
-    change: impl FnOnce(&mut Value),
+    change: impl Fn(&mut Value),
 ) -> Result<(), Failure> {
     let result = api.update_status(resource, namespace, name, MANAGER, |object| {
         if object["metadata"]["uid"] == uid {

@@ -43,7 +43,7 @@ pub(super) fn register(node: &Inner) {
     let created = node.api.create(&resource::NODE, "", object, "kubelet");
     let written = created.and_then(|_| {
         let status = status_of(node);
-        let write = |object: &mut Value| object["status"] = status;
+        let write = |object: &mut Value| object["status"] = status.clone();
         node.api
             .update_status(&resource::NODE, "", name, "kubelet", write)
     });

@@ -1,7 +1,7 @@
 //! One HTTP/1 connection, over any stream.
 
 use std::{
-    convert::Infallible,
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -13,7 +13,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Handler, body, portforward, refusal, token::Token};
-use crate::api::{failure::Failure, serve::Body};
+use crate::api::{
+    failure::Failure,
+    serve::{Body, Lost},
+};
 
 /// How long a client may take for the head of a request, and be silent between two.
 const SILENCE: Duration = Duration::from_secs(120);
@@ -49,7 +52,12 @@ where
         let afterwards = Arc::clone(&afterwards);
         async move {
             let answer = answer(request, &handler, token.as_ref(), &afterwards).await;
-            Ok::<_, Infallible>(answer.unwrap_or_else(|failure| refusal(&failure)))
+            let answer = answer.unwrap_or_else(|failure| refusal(&failure));
+            if answer.extensions().get::<Lost>().is_some() {
+                // An error instead of an answer closes the connection.
+                return Err(io::Error::from(io::ErrorKind::ConnectionReset));
+            }
+            Ok(answer)
         }
     });
     let served = http1::Builder::new()

@@ -1,4 +1,4 @@
-//! RFC 6902 by the `json-patch` crate, with the liberties that the real server takes: a replaced or copied key may be
+//! RFC 6902 with the liberties that the real server takes: a replaced or copied key may be
 //! missing, an index may be negative, a value may be left out.
 
 use serde_json::{Map, Value, json as value};
@@ -18,6 +18,9 @@ const MOST_COPIED: usize = 3 * 1024 * 1024;
 /// through values goes down by recursion.
 const DEEPEST: usize = 512;
 
+/// The most values that are looked at or pushed aside, for all operations together: about a second.
+const MOST_WORK: usize = 50_000_000;
+
 /// What a JSON patch makes of an object.
 ///
 /// # Errors
@@ -30,12 +33,16 @@ pub fn json(current: &Value, patch: &Value) -> Result<Value, Failure> {
             "The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {found}"
         )));
     }
-    let mut patched = current.clone();
-    let mut copied = 0;
+    let mut patching = Patching {
+        object: current.clone(),
+        depth: depth(current),
+        copied: 0,
+        work: 0,
+    };
     for operation in operations {
-        apply(&mut patched, operation, &mut copied).ok_or_else(refused)?;
+        patching.apply(operation).ok_or_else(refused)?;
     }
-    Ok(patched)
+    Ok(patching.object)
 }
 
 /// What does not belong into a JSON patch, or comes twice: of every operation.
@@ -85,123 +92,196 @@ pub(super) fn problems(patch: &Document) -> Result<Vec<String>, String> {
     Ok(problems)
 }
 
-/// One operation, as the real server does it; nothing if it cannot be done.
-fn apply(object: &mut Value, operation: &Value, copied: &mut usize) -> Option<()> {
-    let text = |name| operation.get(name).and_then(Value::as_str);
-    let op = text("op")?;
-    let given = operation.get("value").cloned().unwrap_or_default();
-    if text("path")?.is_empty() {
-        return match op {
-            "replace" if given.is_object() || given.is_array() => {
-                *object = given;
-                Some(())
-            }
-            "test" => (*object == given).then_some(()),
-            _ => None,
-        };
-    }
-    let moved_value = || Place::find(object, text("from")?)?.value();
-    let depth = depth(&given).max(moved_value().map_or(0, depth));
-    if depth + text("path")?.matches('/').count() > DEEPEST {
-        return None;
-    }
-    let path = Place::find(object, text("path")?);
-    let from = || Place::find(object, text("from")?);
-    let standard = match op {
-        "add" => value!({"op": "add", "path": path?.pointer(), "value": given}),
-        "remove" => value!({"op": "remove", "path": path?.pointer()}),
-        "replace" => {
-            let path = path?;
-            let op = if path.is_missing_key() {
-                "add"
-            } else {
-                "replace"
+/// An object that is being patched.
+struct Patching {
+    object: Value,
+    /// It is not deeper than this.
+    depth: usize,
+    /// Bytes that `copy` added.
+    copied: usize,
+    work: usize,
+}
+
+impl Patching {
+    /// One operation, as the real server does it; nothing if it cannot be done.
+    fn apply(&mut self, operation: &Value) -> Option<()> {
+        let text = |name| operation.get(name).and_then(Value::as_str);
+        let op = text("op")?;
+        let given = operation.get("value").unwrap_or(&Value::Null);
+        let path = text("path")?;
+        if path.is_empty() {
+            return match op {
+                "replace" if given.is_object() || given.is_array() => {
+                    self.depth = depth(given);
+                    self.object = given.clone();
+                    Some(())
+                }
+                "test" => (self.object == *given).then_some(()),
+                _ => None,
             };
-            value!({"op": op, "path": path.pointer(), "value": given})
         }
-        "test" => {
-            let path = path?;
-            if path.is_missing_key() {
-                return given.is_null().then_some(());
+        match op {
+            "add" => self.add(path, given.clone(), depth(given)),
+            "remove" => self.remove(path).map(drop),
+            "replace" => self.replace(path, given.clone()),
+            "test" => {
+                let path = Place::find(&self.object, path)?;
+                let found = match path.value() {
+                    None if path.is_missing_key() => &Value::Null,
+                    found => found?,
+                };
+                (found == given).then_some(())
             }
-            value!({"op": "test", "path": path.pointer(), "value": given})
-        }
-        "move" => {
-            value!({"op": "move", "from": from()?.pointer(), "path": moved(object, operation)?})
-        }
-        "copy" => {
-            let from = from()?;
-            let value = from.value();
-            *copied += value.map_or(4, |value| value.to_string().len());
-            if *copied > MOST_COPIED || (value.is_none() && !from.is_missing_key()) {
-                return None;
+            "move" => {
+                let from = text("from")?;
+                let value = self.remove(from)?;
+                // Of the value, at most.
+                let inner = self.depth.saturating_sub(length(from));
+                self.add(path, value, inner)
             }
-            value!({"op": "add", "path": path?.pointer(), "value": value})
+            "copy" => {
+                let from = Place::find(&self.object, text("from")?)?;
+                let value = from.value();
+                self.copied += value.map_or(4, |value| value.to_string().len());
+                if self.copied > MOST_COPIED || (value.is_none() && !from.is_missing_key()) {
+                    return None;
+                }
+                let value = value.cloned().unwrap_or_default();
+                let inner = depth(&value);
+                self.add(path, value, inner)
+            }
+            _ => None,
         }
-        _ => return None,
-    };
-    let standard = serde_json::from_value(standard).ok()?;
-    json_patch::patch(object, &[standard]).ok()
+    }
+
+    /// Puts `value`, which is not deeper than `inner`, at `path`.
+    fn add(&mut self, path: &str, value: Value, inner: usize) -> Option<()> {
+        if length(path) > DEEPEST {
+            return None;
+        }
+        let (parent, key) = parent(&mut self.object, path)?;
+        match parent {
+            Value::Object(fields) => {
+                fields.insert(key, value);
+            }
+            Value::Array(items) => {
+                let at = match key.as_str() {
+                    "-" => items.len(),
+                    key => index(key, items.len()).filter(|at| *at <= items.len())?,
+                };
+                self.work += items.len() - at;
+                items.insert(at, value);
+            }
+            _ => return None,
+        }
+        self.deepen(length(path) + inner)
+    }
+
+    fn remove(&mut self, path: &str) -> Option<Value> {
+        let (parent, key) = parent(&mut self.object, path)?;
+        match parent {
+            Value::Object(fields) => fields.remove(&key),
+            Value::Array(items) => {
+                let at = index(&key, items.len()).filter(|at| *at < items.len())?;
+                self.work += items.len() - at;
+                Some(items.remove(at))
+            }
+            _ => None,
+        }
+    }
+
+    fn replace(&mut self, path: &str, value: Value) -> Option<()> {
+        let inner = depth(&value);
+        let (parent, key) = parent(&mut self.object, path)?;
+        match parent {
+            Value::Object(fields) => {
+                fields.insert(key, value);
+            }
+            Value::Array(items) => {
+                let at = index(&key, items.len())?;
+                *items.get_mut(at)? = value;
+            }
+            _ => return None,
+        }
+        self.deepen(length(path) + inner)
+    }
+
+    /// Something that reaches down to `depth` was added.
+    fn deepen(&mut self, to: usize) -> Option<()> {
+        self.depth = self.depth.max(to);
+        if self.depth > DEEPEST {
+            // What was moved may have been less deep than it could be.
+            self.depth = measured(&self.object, &mut self.work);
+        }
+        (self.depth <= DEEPEST && self.work <= MOST_WORK).then_some(())
+    }
+}
+
+/// How many steps a path has.
+fn length(path: &str) -> usize {
+    path.matches('/').count()
 }
 
 fn depth(value: &Value) -> usize {
+    measured(value, &mut 0)
+}
+
+fn measured(value: &Value, work: &mut usize) -> usize {
+    *work += 1;
     match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        Value::Array(items) => 1 + items.iter().map(|it| measured(it, work)).max().unwrap_or(0),
+        Value::Object(fields) => {
+            1 + fields
+                .values()
+                .map(|it| measured(it, work))
+                .max()
+                .unwrap_or(0)
+        }
         _ => 0,
     }
 }
 
-/// The destination of a `move`, which is looked for when the value is gone from its old place.
-fn moved(object: &Value, operation: &Value) -> Option<String> {
-    let mut without = object.clone();
-    let from = Place::find(object, operation.get("from")?.as_str()?)?.pointer();
-    let remove = serde_json::from_value(value!({"op": "remove", "path": from})).ok()?;
-    json_patch::patch(&mut without, &[remove]).ok()?;
-    Some(Place::find(&without, operation.get("path")?.as_str()?)?.pointer())
+/// The keys of a path, the first one first.
+fn keys(path: &str) -> Option<impl DoubleEndedIterator<Item = String>> {
+    let (_, path) = path.split_once('/')?;
+    let decoded = |key: &str| key.replace("~1", "/").replace("~0", "~");
+    Some(path.split('/').map(decoded))
+}
+
+/// What a path's last key is looked for in.
+fn parent<'v>(object: &'v mut Value, path: &str) -> Option<(&'v mut Value, String)> {
+    let mut keys = keys(path)?;
+    let last = keys.next_back()?;
+    let mut parent = object;
+    for key in keys {
+        parent = match parent {
+            Value::Object(fields) => fields.get_mut(&key),
+            Value::Array(items) => {
+                let at = index(&key, items.len())?;
+                items.get_mut(at)
+            }
+            _ => None,
+        }?;
+    }
+    Some((parent, last))
 }
 
 /// A list or an object, and the place in it that a path names.
 struct Place<'v> {
     parent: &'v Value,
-    /// The way to it as a JSON pointer.
-    way: String,
     key: String,
 }
 
 impl<'v> Place<'v> {
     fn find(object: &'v Value, path: &str) -> Option<Self> {
-        let (_, path) = path.split_once('/')?;
-        let decoded = |key: &str| key.replace("~1", "/").replace("~0", "~");
-        let mut keys: Vec<String> = path.split('/').map(decoded).collect();
-        let key = keys.pop()?;
-        let mut place = Self {
-            parent: object,
-            way: String::new(),
-            key,
-        };
+        let mut keys = keys(path)?;
+        let key = keys.next_back()?;
+        let mut parent = object;
         for key in keys {
-            let inner = Self { key, ..place };
-            let parent = inner.value().filter(|it| it.is_object() || it.is_array())?;
-            place = Self {
-                parent,
-                way: inner.pointer(),
-                key: path.rsplit('/').next().map(decoded)?,
-            };
+            let inner = Self { parent, key };
+            parent = inner.value().filter(|it| it.is_object() || it.is_array())?;
         }
-        Some(place)
-    }
-
-    /// As a JSON pointer, with the index that a negative one means.
-    fn pointer(&self) -> String {
-        let key = match self.parent {
-            Value::Array(items) if self.key.starts_with(['-', '+']) && self.key != "-" => {
-                // Behind the last item, an insertion takes place.
-                index(&self.key, items.len()).map_or_else(|| self.key.clone(), |it| it.to_string())
-            }
-            _ => self.key.replace('~', "~0").replace('/', "~1"),
-        };
-        format!("{}/{key}", self.way)
+        Some(Self { parent, key })
     }
 
     fn value(&self) -> Option<&'v Value> {
@@ -218,6 +298,7 @@ impl<'v> Place<'v> {
     }
 }
 
+/// The place in a list that a key means; a negative one counts from the end.
 fn index(key: &str, length: usize) -> Option<usize> {
     let index: isize = key.parse().ok()?;
     if index < 0 {
@@ -349,6 +430,26 @@ mod tests {
         let copy = value!({"op": "copy", "from": "/a", "path": "/b"});
         assert!(json(&object, &vec![copy.clone(); 2].into()).is_ok());
         assert_eq!(json(&object, &vec![copy; 3].into()), Err(refused()));
+    }
+
+    #[test]
+    fn thousands_of_moves_of_a_large_object_take_no_time_worth_mentioning() {
+        let items: Vec<Value> = (0..50_000).map(Value::from).collect();
+        let object = value!({"a": {"large": items}, "b": {}});
+        let there = value!({"op": "move", "from": "/a/large", "path": "/b/large"});
+        let back = value!({"op": "move", "from": "/b/large", "path": "/a/large"});
+        let patch: Vec<Value> = [there, back].into_iter().cycle().take(10_000).collect();
+        assert_eq!(json(&object, &patch.into()), Ok(object));
+    }
+
+    #[test]
+    fn what_pushes_a_long_list_aside_again_and_again_is_refused() {
+        let items: Vec<Value> = (0..50_000).map(Value::from).collect();
+        let add = value!({"op": "add", "path": "/0", "value": 1});
+        assert_eq!(
+            json(&items.into(), &vec![add; 10_000].into()),
+            Err(refused())
+        );
     }
 
     #[test]

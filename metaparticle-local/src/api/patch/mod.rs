@@ -93,22 +93,22 @@ pub fn finish(
     patched: Value,
     validation: FieldValidation,
 ) -> Result<Decoded, Failure> {
-    let shown = match kind {
+    let decoded = |patched: Value| {
+        let (object, unknown) = match kind {
+            Kind::Strategic => decode::typed_unstructured(resource, patched),
+            _ => decode::typed(resource, patched),
+        }?;
+        let mut warnings = patch.problems.clone();
+        warnings.extend(unknown);
+        let warnings = validation.judge(warnings)?;
+        Ok(Decoded { object, warnings })
+    };
+    let copy = patched.clone();
+    let shown = || match kind {
         Kind::Strategic => directive::printed(&patch.value),
-        _ => patched.to_string(),
+        _ => copy.to_string(),
     };
-    let refused = |problem: &str| invalid(&shown, problem);
-    let typed = match kind {
-        Kind::Strategic => decode::typed_unstructured(resource, patched),
-        _ => decode::typed(resource, patched),
-    };
-    let (object, unknown) = typed.map_err(|problem| refused(&problem))?;
-    let mut warnings = patch.problems.clone();
-    warnings.extend(unknown);
-    let warnings = validation
-        .judge(warnings)
-        .map_err(|problem| refused(&problem))?;
-    Ok(Decoded { object, warnings })
+    decoded(patched).map_err(|problem: String| invalid(&shown(), &problem))
 }
 
 /// 422 of a patch whose result is no object of its kind.

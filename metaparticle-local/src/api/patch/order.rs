@@ -1,5 +1,7 @@
 //! The order of a merged list: items of the patch in its order, the others where they were.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::{
@@ -25,15 +27,13 @@ pub(super) fn sorted(
             }
         }
     }
-    let place = |list: &[Value], item: &Value| {
-        list.iter()
-            .position(|other| identity(other, key) == identity(item, key))
-    };
+    let (in_wanted, in_before) = (places(wanted, key), places(before, key));
+    let place = |places: &Places<'_>, item: &Value| places.get(&identity(item, key)).copied();
     let (mut patched, mut others): (Vec<_>, Vec<_>) = merged
         .into_iter()
-        .partition(|item| place(wanted, item).is_some());
-    patched.sort_by_key(|item| place(wanted, item));
-    others.sort_by_key(|item| place(before, item).unwrap_or(usize::MAX));
+        .partition(|item| place(&in_wanted, item).is_some());
+    patched.sort_by_cached_key(|item| place(&in_wanted, item));
+    others.sort_by_cached_key(|item| place(&in_before, item).unwrap_or(usize::MAX));
     let mut all = Vec::with_capacity(patched.len() + others.len());
     let (mut patched, mut others) = (
         patched.into_iter().peekable(),
@@ -41,7 +41,7 @@ pub(super) fn sorted(
     );
     while let (Some(other), Some(patch)) = (others.peek(), patched.peek()) {
         let other_first = matches!(
-            (place(before, other), place(before, patch)),
+            (place(&in_before, other), place(&in_before, patch)),
             (Some(other), Some(patch)) if other < patch
         );
         all.extend(if other_first {
@@ -84,6 +84,17 @@ pub(super) fn check(patch: &[Value], wanted: &[Value], key: Option<&str>) -> Res
         at += found + 1;
     }
     Ok(())
+}
+
+type Places<'v> = HashMap<Option<&'v Value>, usize>;
+
+/// Where each item is first.
+fn places<'v>(list: &'v [Value], key: Option<&str>) -> Places<'v> {
+    let mut places = Places::with_capacity(list.len());
+    for (at, item) in list.iter().enumerate() {
+        places.entry(identity(item, key)).or_insert(at);
+    }
+    places
 }
 
 fn identity<'v>(item: &'v Value, key: Option<&str>) -> Option<&'v Value> {

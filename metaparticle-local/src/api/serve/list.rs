@@ -55,24 +55,23 @@ impl Call<'_> {
         // The real server answers "any state" from its cache, whole.
         let limit = limit.filter(|_| at != At::NotOlderThan(0) || token.is_some());
         let namespace = self.target.namespace.as_deref();
-        let (revision, objects) = self
-            .api
-            .store
-            .with(|state| read(state, resource, namespace, at, token.as_ref()))?;
-        let after = token.map(|token| token.after);
-        let mut objects: Vec<Arc<Object>> = objects
-            .into_iter()
-            .filter(|object| after.as_ref().is_none_or(|after| key(object) > *after))
-            .filter(|object| selection.contains(object.value()))
-            .collect();
-        let mut metadata = json!({"resourceVersion": revision.to_string()});
+        // What is not selected is not counted: then all have to be looked at.
+        let most = limit.filter(|_| selection.is_everything());
+        let (revision, mut objects, mut rest) = self.api.store.with(|state| {
+            let most = most.unwrap_or(usize::MAX);
+            read(state, resource, namespace, at, token.as_ref(), most)
+        })?;
+        objects.retain(|object| selection.contains(object.value()));
         if let Some(limit) = limit.filter(|limit| objects.len() > *limit) {
-            let rest = objects.split_off(limit);
+            rest += objects.split_off(limit).len();
+        }
+        let mut metadata = json!({"resourceVersion": revision.to_string()});
+        if rest > 0 {
             if let Some(last) = objects.last() {
                 metadata["continue"] = token_of(revision, &key(last)).into();
             }
             if selection.is_everything() {
-                metadata["remainingItemCount"] = rest.len().into();
+                metadata["remainingItemCount"] = rest.into();
             }
         }
         Ok((metadata, objects))
@@ -118,7 +117,7 @@ fn text(resource: &'static Resource, metadata: &Value, objects: &[Arc<Object>]) 
         if index > 0 {
             text.push(b',');
         }
-        text.extend_from_slice(object.item());
+        text.extend_from_slice(&object.item());
     }
     text.extend_from_slice(b"]}");
     text
@@ -130,7 +129,8 @@ fn read(
     namespace: Option<&str>,
     at: At,
     token: Option<&Continue>,
-) -> Result<(u64, Vec<Arc<Object>>), Failure> {
+    most: usize,
+) -> Result<(u64, Vec<Arc<Object>>, usize), Failure> {
     let now = state.revision();
     let exact = token.map_or(
         if let At::Exact(revision) = at {
@@ -148,17 +148,13 @@ fn read(
     {
         return Err(too_large(asked, now));
     }
-    match exact {
-        Some(revision) => {
-            let objects = state.list_at(resource, namespace, revision);
-            let objects = objects.map_err(|_| match token {
-                Some(token) => token.expired(now),
-                None => Failure::expired("The resourceVersion for the provided list is too old."),
-            })?;
-            Ok((revision, objects))
-        }
-        None => Ok((now, state.list(resource, namespace).cloned().collect())),
-    }
+    let after = token.map(|token| &token.after);
+    let page = state.page(resource, namespace, after, exact, most);
+    let (objects, rest) = page.map_err(|_| match token {
+        Some(token) => token.expired(now),
+        None => Failure::expired("The resourceVersion for the provided list is too old."),
+    })?;
+    Ok((exact.unwrap_or(now), objects, rest))
 }
 
 /// The answer to a question about the future.

@@ -19,13 +19,15 @@ mod write;
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use futures::stream;
 use http::{Method, Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, StreamBody, combinators::UnsyncBoxBody};
 
 use super::{
     Api,
     failure::Failure,
-    fault::{Asked, Effect},
+    fault::{Asked, Effect, Link},
 };
 use answer::Form;
 use query::Query;
@@ -34,6 +36,13 @@ use route::{Route, Target};
 /// The longest body of a request.
 const MOST_BYTES: usize = 3 * 1024 * 1024;
 
+/// The longest path in the log of requests.
+const LOGGED: usize = 1024;
+
+/// Marks what stands for an answer where there is none: the connection broke.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lost;
+
 /// The body of an answer: text that is complete, or a stream that goes on.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -41,7 +50,6 @@ pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 #[derive(Debug)]
 struct Call<'a> {
     api: &'a Api,
-    client: &'a str,
     target: Target,
     query: Query,
     form: Form,
@@ -55,39 +63,23 @@ impl Api {
     /// Dropped before it ends, the request was either done or not done, never half.
     pub async fn call(&self, client: &str, request: Request<Bytes>) -> Response<Body> {
         let route = route::route(&request);
-        let number = self.faults.asked(asked(self, client, &request, &route));
+        let query = Query::of(request.uri());
+        let asked = asked(self, client, &request, &route, &query);
+        let number = self.faults.asked(asked.clone());
         let is_head = request.method() == Method::HEAD;
-        let mut answer = self.call_with_faults(client, request, route).await;
-        if is_head {
-            *answer.body_mut() = Body::default();
-        }
-        self.faults.answered(number, answer.status().as_u16());
-        answer
-    }
-
-    async fn call_with_faults(
-        &self,
-        client: &str,
-        request: Request<Bytes>,
-        route: Result<Route, Failure>,
-    ) -> Response<Body> {
-        let mut partitions = self.faults.partitions();
-        if partitions.borrow().contains(client) {
-            // The request is lost: even when the network is whole again, nobody answers it.
-            let _ = partitions
-                .wait_for(|clients| !clients.contains(client))
-                .await;
-            return answer::failure(&Failure::new(
-                503,
-                "ServiceUnavailable",
-                "the connection was partitioned",
-            ));
-        }
-        if let Some(delay) = self.faults.delay() {
+        let mut link = self.faults.link(client);
+        if let Some(delay) = self.faults.delay().filter(|_| !link.is_cut()) {
             tokio::time::sleep(delay).await;
         }
-        match self.faults.effect(&asked(self, client, &request, &route)) {
-            None => answered(self.dispatch(client, request, route)),
+        if link.is_cut() {
+            // The request is lost: even when the network is whole again, nobody answers it.
+            link.healed().await;
+            let mut lost = Response::default();
+            lost.extensions_mut().insert(Lost);
+            return lost;
+        }
+        let mut answer = match self.faults.effect(&asked) {
+            None => answered(self.dispatch(request, route, query)),
             Some(Effect::Refuse(failure, retry_after)) => {
                 let mut answer = answer::failure(&failure);
                 if let Some(wait) = retry_after {
@@ -99,17 +91,25 @@ impl Api {
             }
             Some(Effect::Hang) => std::future::pending().await,
             Some(Effect::LoseAnswer) => {
-                drop(self.dispatch(client, request, route));
+                drop(self.dispatch(request, route, query));
                 std::future::pending().await
             }
+        };
+        if is_head {
+            *answer.body_mut() = Body::default();
         }
+        self.faults.answered(number, answer.status().as_u16());
+        if answer.body().size_hint().exact().is_none() {
+            return answer.map(|body| linked(body, link));
+        }
+        answer
     }
 
     fn dispatch(
         &self,
-        client: &str,
         request: Request<Bytes>,
         route: Result<Route, Failure>,
+        query: Query,
     ) -> Result<Response<Body>, Failure> {
         match route? {
             Route::Text(text) => Ok(answer::text(text)),
@@ -117,11 +117,9 @@ impl Api {
             Route::Discovery(what) => discovery::answer(&what, &request),
             Route::OpenApi(path) => openapi::answer(&path),
             Route::Resource(target) => {
-                let query = Query::of(request.uri());
                 let (form, is_yaml) = answer::form(request.headers(), &query)?;
                 let call = Call {
                     api: self,
-                    client,
                     query,
                     form,
                     target,
@@ -167,6 +165,21 @@ impl Call<'_> {
     }
 }
 
+/// A body that goes on only as long as its client can be reached.
+fn linked(body: Body, link: Link) -> Body {
+    let frames = stream::unfold((body, link), |(mut body, mut link)| async move {
+        tokio::select! {
+            biased;
+            () = link.cut() => {
+                link.healed().await;
+                None
+            }
+            frame = body.frame() => Some((frame?, (body, link))),
+        }
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
 fn answered(result: Result<Response<Body>, Failure>) -> Response<Body> {
     result.unwrap_or_else(|failure| answer::failure(&failure))
 }
@@ -176,13 +189,13 @@ fn asked(
     client: &str,
     request: &Request<Bytes>,
     route: &Result<Route, Failure>,
+    query: &Query,
 ) -> Asked {
     let target = match route {
         Ok(Route::Resource(target)) => Some(target),
         _ => None,
     };
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    let query = Query::of(request.uri());
     let named = target.is_some_and(|target| target.name.is_some());
     let verb = match *request.method() {
         Method::GET if query.flag("watch") => "watch",
@@ -203,7 +216,7 @@ fn asked(
         path: request
             .uri()
             .path_and_query()
-            .map(ToString::to_string)
+            .map(|it| it.as_str().chars().take(LOGGED).collect())
             .unwrap_or_default(),
         at: api.clock.elapsed(),
         status: 0,

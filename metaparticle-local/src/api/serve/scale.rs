@@ -1,5 +1,7 @@
 //! `/scale`: the number of replicas of a workload, as an object of its own.
 
+use std::cell::Cell;
+
 use http::{Method, Response};
 use serde_json::{Value, json};
 
@@ -42,9 +44,9 @@ impl Call<'_> {
         self.change_scale(name, |live, time| {
             let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
             write::check_uid(&write, name, uid, &object)?;
-            let mut scale = object;
+            let mut scale = object.clone();
             apply::track(&SCALE, Some(live), &mut scale, write.writer(time));
-            Ok((scale, warnings))
+            Ok((scale, warnings.clone()))
         })
     }
 
@@ -71,7 +73,7 @@ impl Call<'_> {
         let write = self.writing(Part::Scale)?;
         self.change_scale(name, |live, time| {
             let scale = apply::apply(&SCALE, Some(live), &config, write.writer(time), force)?;
-            Ok((scale, warnings))
+            Ok((scale, warnings.clone()))
         })
     }
 
@@ -79,20 +81,20 @@ impl Call<'_> {
     fn change_scale(
         &self,
         name: &str,
-        change: impl FnOnce(&Value, &str) -> Result<(Value, Vec<String>), Failure>,
+        change: impl Fn(&Value, &str) -> Result<(Value, Vec<String>), Failure>,
     ) -> Result<Response<Body>, Failure> {
         let resource = self.target.resource;
         let time = self.api.clock.seconds();
-        let mut warnings = Vec::new();
+        let warnings = Cell::default();
         let object = write::update(self.api, &self.writing(Part::Scale)?, name, |current| {
             let mut live = scale_of(current);
             apply::own_scale(resource, current, &mut live);
             let (scale, found) = change(&live, &time)?;
-            warnings = found;
+            warnings.set(found);
             scaled(resource, name, current, &scale).map(Changed::Ready)
         })?;
         let mut response = answer::value(200, &scale_of(object.value()));
-        answer::warn(&mut response, &warnings);
+        answer::warn(&mut response, &warnings.take());
         Ok(response)
     }
 }

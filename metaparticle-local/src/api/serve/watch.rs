@@ -1,11 +1,6 @@
 //! Watches: the events of a kind from a revision on, as a stream of JSON lines.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    convert::Infallible,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream;
@@ -20,26 +15,36 @@ use super::{
         Api,
         failure::{Failure, FieldError},
         resource::Resource,
-        store::{Event, EventKind, Object},
+        store::{Compacted, Event, EventKind, Object, Told},
         table,
     },
     Body, Call,
-    answer::{self, Form, Include},
+    answer::{self, Form},
     empty, list,
     selector::Selection,
 };
 
 /// How often a quiet watch is told where it stands.
 const BOOKMARK: Duration = Duration::from_secs(60);
-/// Events that are turned into text at a time.
-const BATCH: usize = 64;
+/// How long before its end a watch is told where it stands, as the real server does.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// Events that are read at a time.
+const BATCH: usize = 16;
 /// Annotation of the bookmark after the initial events (KEP-3157).
 const INITIAL_END: &str = "k8s.io/initial-events-end";
+
+/// What is to be told. It becomes text when the client takes it.
+#[derive(Debug)]
+enum Ready {
+    Object(Arc<Object>),
+    Event(Arc<Event>, Told),
+    Bookmark { initial: bool },
+    Error(Failure),
+}
 
 /// One open watch.
 struct Watcher {
     api: Api,
-    client: String,
     resource: &'static Resource,
     namespace: Option<String>,
     selection: Selection,
@@ -47,12 +52,12 @@ struct Watcher {
     columns_sent: bool,
     /// Everything up to here is sent.
     cursor: u64,
-    ready: VecDeque<Bytes>,
+    ready: VecDeque<Ready>,
     news: watch::Receiver<u64>,
     dropped: watch::Receiver<u64>,
-    partitions: watch::Receiver<BTreeSet<String>>,
     bookmarks: Option<Instant>,
     ends: Option<Instant>,
+    /// Nothing comes behind what is ready.
     over: bool,
 }
 
@@ -71,9 +76,11 @@ impl Call<'_> {
             .number("timeoutSeconds")?
             .and_then(|it| u64::try_from(it).ok());
         let now = Instant::now();
+        let ends = timeout
+            .filter(|it| *it > 0)
+            .and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
         let mut watcher = Watcher {
             api: self.api.clone(),
-            client: self.client.to_owned(),
             resource,
             namespace: self.target.namespace.clone(),
             selection,
@@ -83,14 +90,14 @@ impl Call<'_> {
             ready: VecDeque::new(),
             news: self.api.store.news(resource),
             dropped: self.api.faults.dropped(),
-            partitions: self.api.faults.partitions(),
-            bookmarks: bookmarks.then(|| now + BOOKMARK),
-            ends: timeout
-                .filter(|it| *it > 0)
-                .map(|seconds| now + Duration::from_secs(seconds)),
+            bookmarks: bookmarks.then(|| {
+                let farewell = ends.and_then(|ends| ends.checked_sub(FAREWELL));
+                farewell.map_or(now + BOOKMARK, |it| it.max(now).min(now + BOOKMARK))
+            }),
+            ends,
             over: false,
         };
-        watcher.begin(from, initial)?;
+        watcher.begin(from, initial);
         let body = StreamBody::new(stream::unfold(watcher, |mut watcher| async move {
             let chunk = watcher.next().await?;
             Some((Ok::<_, Infallible>(Frame::data(chunk)), watcher))
@@ -137,62 +144,51 @@ impl Call<'_> {
 
 impl Watcher {
     /// Decides where to begin, and what to send first.
-    fn begin(&mut self, from: Option<u64>, initial: Option<bool>) -> Result<(), Failure> {
-        let api = self.api.clone();
-        let (now, objects) = api.store.with(|state| {
-            let objects: Vec<Arc<Object>> = state
-                .list(self.resource, self.namespace.as_deref())
-                .cloned()
-                .collect();
-            (state.revision(), objects)
+    fn begin(&mut self, from: Option<u64>, initial: Option<bool>) {
+        if let Some(from) = from.filter(|from| *from > 0 && initial != Some(true)) {
+            return self.resume(from);
+        }
+        let store = Arc::clone(&self.api.store);
+        let (now, objects) = store.with(|state| {
+            let all = state.list(self.resource, self.namespace.as_deref());
+            let all = all.filter(|_| initial != Some(false));
+            (state.revision(), all.cloned().collect::<Vec<_>>())
         });
+        self.cursor = now;
         if let Some(asked) = from.filter(|from| *from > now) {
-            return Err(list::too_large(asked, now));
+            self.fail(list::too_large(asked, now));
+            return;
         }
-        self.cursor = match from {
-            Some(from) if from > 0 && initial != Some(true) => {
-                self.resume(from);
-                return Ok(());
-            }
-            _ => now,
-        };
-        if initial.unwrap_or(true) {
-            for object in &objects {
-                if self.selection.contains(object.value()) {
-                    self.send("ADDED", object);
-                }
-            }
-        }
+        let objects = objects.into_iter();
+        let selected = objects.filter(|object| self.selection.contains(object.value()));
+        self.ready.extend(selected.map(Ready::Object));
         if initial == Some(true) && self.bookmarks.is_some() {
-            self.bookmark(true);
+            self.ready.push_back(Ready::Bookmark { initial: true });
         }
-        Ok(())
     }
 
+    /// Goes on behind a revision, which may be one to come.
     fn resume(&mut self, from: u64) {
         self.cursor = from;
-        let known = self
-            .api
-            .store
-            .with(|state| state.events(self.resource, from, 0).map(drop));
+        let store = Arc::clone(&self.api.store);
+        let known = store.with(|state| {
+            state.check(from)?;
+            state.events(self.resource, from, 0).map(drop)
+        });
         if let Err(compacted) = known {
-            self.too_old(compacted.asked, compacted.oldest);
+            self.too_old(compacted);
         }
     }
 
     /// The next text, or the end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if self.partitions.borrow().contains(&self.client) {
-                let client = self.client.clone();
-                let _ = self
-                    .partitions
-                    .wait_for(|clients| !clients.contains(&client))
-                    .await;
+            let is_dropped = self.dropped.has_changed().unwrap_or(true);
+            if is_dropped || self.ends.is_some_and(|ends| ends <= Instant::now()) {
                 return None;
             }
-            if let Some(chunk) = self.ready.pop_front() {
-                return Some(chunk);
+            if let Some(ready) = self.ready.pop_front() {
+                return Some(self.text(&ready));
             }
             if self.over {
                 return None;
@@ -200,11 +196,17 @@ impl Watcher {
             if self.read() {
                 continue;
             }
+            let now = Instant::now();
+            if self.bookmarks.is_some_and(|at| at <= now) {
+                self.bookmarks = Some(now + BOOKMARK);
+                self.ready.push_back(Ready::Bookmark { initial: false });
+                continue;
+            }
             self.wait().await;
         }
     }
 
-    /// Turns new events into text. Whether there were any.
+    /// Reads new events. Whether there were any.
     fn read(&mut self) -> bool {
         self.news.mark_unchanged();
         let (now, events) = self.api.store.with(|state| {
@@ -216,7 +218,7 @@ impl Watcher {
         let events = match events {
             Ok(events) => events,
             Err(compacted) => {
-                self.too_old(compacted.asked, compacted.oldest);
+                self.too_old(compacted);
                 return true;
             }
         };
@@ -225,8 +227,10 @@ impl Watcher {
             return false;
         };
         self.cursor = last.revision;
-        for event in &events {
-            self.tell(event);
+        for event in events {
+            if let Some(told) = self.told(&event) {
+                self.ready.push_back(Ready::Event(event, told));
+            }
         }
         true
     }
@@ -234,31 +238,25 @@ impl Watcher {
     /// Waits for something to do.
     async fn wait(&mut self) {
         let far = Instant::now() + Duration::from_secs(86_400);
-        let bookmark = self.bookmarks.unwrap_or(far);
-        let ends = self.ends.unwrap_or(far);
+        let until = [self.bookmarks, self.ends].into_iter().flatten().min();
+        // What this one has seen, `next` has not.
+        let mut dropped = self.dropped.clone();
         tokio::select! {
             biased;
-            changed = self.dropped.changed() => { let _ = changed; self.over = true; }
-            changed = self.partitions.changed() => { let _ = changed; }
+            changed = dropped.changed() => { let _ = changed; }
             changed = self.news.changed() => { let _ = changed; }
-            () = tokio::time::sleep_until(ends) => self.over = self.ends.is_some(),
-            () = tokio::time::sleep_until(bookmark) => {
-                if self.bookmarks.is_some() {
-                    self.bookmarks = Some(Instant::now() + BOOKMARK);
-                    self.bookmark(false);
-                }
-            }
+            () = tokio::time::sleep_until(until.unwrap_or(far)) => {}
         }
     }
 
     /// An event as the selection sees it: objects enter and leave it.
-    fn tell(&mut self, event: &Event) {
+    fn told(&self, event: &Event) -> Option<Told> {
         if self
             .namespace
             .as_ref()
             .is_some_and(|namespace| *namespace != event.key.0)
         {
-            return;
+            return None;
         }
         let selects = |object: Option<&Arc<Object>>| {
             object.is_some_and(|it| self.selection.contains(it.value()))
@@ -266,52 +264,53 @@ impl Watcher {
         let before = selects(event.previous.as_ref());
         let after = event.kind != EventKind::Deleted && selects(Some(&event.object));
         match (before, after) {
-            (false, true) => self.send("ADDED", &event.object),
-            (true, true) => self.send("MODIFIED", &event.object),
-            (true, false) if event.kind == EventKind::Deleted => {
-                self.send("DELETED", &event.object);
+            (false, true) => Some(Told::Added),
+            (true, true) => Some(Told::Modified),
+            (true, false) if event.kind == EventKind::Deleted => Some(Told::Deleted),
+            (true, false) => Some(Told::Left),
+            (false, false) => None,
+        }
+    }
+
+    fn text(&mut self, ready: &Ready) -> Bytes {
+        let (kind, object) = match (ready, self.form) {
+            (Ready::Object(object), Form::Object) => return object.line(Told::Added),
+            (Ready::Event(event, told), Form::Object) => return event.line(*told),
+            (Ready::Object(object), _) => (Told::Added.name(), self.shown(object.value())),
+            (Ready::Event(event, told), _) => {
+                (told.name(), self.shown(event.object(*told).value()))
             }
-            (true, false) => {
-                // As it was when it was last selected, at the revision of its leaving.
-                if let Some(previous) = &event.previous {
-                    let left =
-                        Object::new(self.resource, (**previous.value()).clone(), event.revision);
-                    self.send("DELETED", &Arc::new(left));
+            (Ready::Bookmark { initial }, _) => {
+                let bookmark = self.bookmark(*initial);
+                let mut shown = self.shown(&bookmark);
+                // It has no name, and a row says so.
+                if let Some(name) = shown.pointer_mut("/rows/0/cells/0") {
+                    *name = "".into();
                 }
+                ("BOOKMARK", shown)
             }
-            (false, false) => {}
-        }
+            (Ready::Error(failure), _) => ("ERROR", failure.to_status()),
+        };
+        format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n").into()
     }
 
-    fn send(&mut self, kind: &str, object: &Arc<Object>) {
-        let mut line = format!("{{\"type\":\"{kind}\",\"object\":").into_bytes();
+    /// An object in the form that is asked for.
+    fn shown(&mut self, object: &Value) -> Value {
         match self.form {
-            Form::Object => object.write(&mut line),
-            Form::Metadata => line.extend_from_slice(
-                answer::metadata(object.value(), true)
-                    .to_string()
-                    .as_bytes(),
-            ),
+            Form::Object => object.clone(),
+            Form::Metadata => answer::metadata(object, true),
             Form::Table(include) => {
-                line.extend_from_slice(self.table(object, include).to_string().as_bytes());
+                let columns = (!std::mem::replace(&mut self.columns_sent, true))
+                    .then(|| table::columns(self.resource));
+                let now = self.api.clock.now();
+                let row = answer::row(self.resource, object, include, now);
+                let version = &object["metadata"]["resourceVersion"];
+                answer::table_of(&json!({"resourceVersion": version}), columns, &[row])
             }
         }
-        line.extend_from_slice(b"}\n");
-        self.ready.push_back(line.into());
     }
 
-    fn table(&mut self, object: &Object, include: Include) -> Value {
-        let columns = (!std::mem::replace(&mut self.columns_sent, true))
-            .then(|| table::columns(self.resource));
-        let row = answer::row(self.resource, object.value(), include, self.api.clock.now());
-        answer::table_of(
-            &json!({"resourceVersion": object.revision().to_string()}),
-            columns,
-            &[row],
-        )
-    }
-
-    fn bookmark(&mut self, initial: bool) {
+    fn bookmark(&self, initial: bool) -> Value {
         let mut object = empty::object(self.resource);
         object["kind"] = self.resource.kind.into();
         object["apiVersion"] = self.resource.api_version().into();
@@ -319,15 +318,18 @@ impl Watcher {
         if initial {
             object["metadata"]["annotations"] = json!({INITIAL_END: "true"});
         }
-        let line = format!("{}\n", json!({"type": "BOOKMARK", "object": object}));
-        self.ready.push_back(line.into());
+        object
     }
 
-    fn too_old(&mut self, asked: u64, oldest: u64) {
-        let status =
-            Failure::expired(format!("too old resource version: {asked} ({oldest})")).to_status();
-        self.ready
-            .push_back(format!("{}\n", json!({"type": "ERROR", "object": status})).into());
+    fn too_old(&mut self, Compacted { asked, oldest }: Compacted) {
+        self.fail(Failure::expired(format!(
+            "too old resource version: {asked} ({oldest})"
+        )));
+    }
+
+    /// Ends with an error.
+    fn fail(&mut self, failure: Failure) {
+        self.ready.push_back(Ready::Error(failure));
         self.over = true;
     }
 }

@@ -15,7 +15,7 @@ use super::{
     },
     Body, Call, answer,
 };
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 impl Call<'_> {
     /// In whose name this request writes, and whether it is a rehearsal.
@@ -114,7 +114,7 @@ impl Call<'_> {
     pub(super) fn replace_part(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {
         let Decoded { object, warnings } = self.object(self.target.resource)?;
         write::check_name(&object, name)?;
-        let (object, created) = write::replace(self.api, &self.writing(part)?, name, object)?;
+        let (object, created) = write::replace(self.api, &self.writing(part)?, name, &object)?;
         Ok(self.written(if created { 201 } else { 200 }, &object, &warnings))
     }
 
@@ -129,14 +129,14 @@ impl Call<'_> {
         };
         let resource = self.target.resource;
         let sent = patch::read(kind, self.request.body())?;
-        let mut warnings = Vec::new();
+        let warnings = Cell::default();
         let object = write::update(self.api, &self.writing(part)?, name, |current| {
             let patched = patch::apply(resource, kind, current, &sent)?;
             let decoded = patch::finish(resource, kind, &sent, patched, self.validation())?;
-            warnings = decoded.warnings;
+            warnings.set(decoded.warnings);
             Ok(Changed::Tracked(decoded.object))
         })?;
-        Ok(self.written(200, &object, &warnings))
+        Ok(self.written(200, &object, &warnings.take()))
     }
 
     fn apply(&self, name: &str, part: Part) -> Result<Response<Body>, Failure> {

@@ -1,12 +1,12 @@
 //! [`Object`]: a stored object, and its JSON text, made once.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::{Map, Value};
 
-use super::Resource;
+use super::{Resource, Told};
 
 /// An object at one revision. Never changes.
 #[derive(Debug)]
@@ -14,7 +14,8 @@ pub(crate) struct Object {
     resource: &'static Resource,
     value: Arc<Value>,
     revision: u64,
-    item: OnceLock<Bytes>,
+    item: Mutex<Option<Bytes>>,
+    weight: usize,
 }
 
 impl Object {
@@ -23,9 +24,10 @@ impl Object {
         value["metadata"]["resourceVersion"] = revision.to_string().into();
         Self {
             resource,
+            weight: weight(&value),
             value: Arc::new(value),
             revision,
-            item: OnceLock::new(),
+            item: Mutex::default(),
         }
     }
 
@@ -33,10 +35,16 @@ impl Object {
     pub(crate) fn unstored(resource: &'static Resource, value: Value) -> Self {
         Self {
             resource,
+            weight: 0,
             value: Arc::new(value),
             revision: 0,
-            item: OnceLock::new(),
+            item: Mutex::default(),
         }
+    }
+
+    /// The same at another revision.
+    pub(crate) fn at(&self, revision: u64) -> Self {
+        Self::new(self.resource, (*self.value).clone(), revision)
     }
 
     /// The object, with `apiVersion` and `kind`.
@@ -49,15 +57,43 @@ impl Object {
         self.revision
     }
 
-    /// JSON of an item of a list: without `kind` and `apiVersion`, as the real server writes items.
-    pub(crate) fn item(&self) -> &Bytes {
-        self.item.get_or_init(|| item(&self.value).into())
+    /// Bytes of memory that it takes, about.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
     }
 
-    /// Adds the JSON of the whole object to `text`, `kind` and `apiVersion` first.
-    pub(crate) fn write(&self, text: &mut Vec<u8>) {
-        write_with_type(self.resource, self.item(), text);
+    /// JSON of an item of a list: without `kind` and `apiVersion`, as the real server writes items. Made once.
+    pub(crate) fn item(&self) -> Bytes {
+        let mut text = self.item.lock().unwrap_or_else(PoisonError::into_inner);
+        text.get_or_insert_with(|| item(&self.value).into()).clone()
     }
+
+    /// Lets the text go: there is a newer version.
+    pub(crate) fn forget_text(&self) {
+        *self.item.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The line of a watch.
+    pub(crate) fn line(&self, told: Told) -> Bytes {
+        let mut line = format!("{{\"type\":\"{}\",\"object\":", told.name()).into_bytes();
+        write_with_type(self.resource, &item(&self.value), &mut line);
+        line.extend_from_slice(b"}\n");
+        line.into()
+    }
+}
+
+/// Bytes of memory that a value takes, about.
+fn weight(value: &Value) -> usize {
+    let inner = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| 48 + name.len() + weight(value))
+            .sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + inner
 }
 
 /// JSON of an object that is not stored.
@@ -111,10 +147,9 @@ mod tests {
     fn items_have_no_type_and_whole_objects_begin_with_it() {
         let value = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
         let object = Object::new(&CONFIG_MAP, value, 7);
-        let mut text = Vec::new();
-        object.write(&mut text);
         let whole = r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","resourceVersion":"7"}}"#;
-        assert_eq!(String::from_utf8(text).unwrap(), whole);
+        let line = format!("{{\"type\":\"ADDED\",\"object\":{whole}}}\n");
+        assert_eq!(object.line(Told::Added), line);
         assert_eq!(
             object.item(),
             r#"{"metadata":{"name":"a","resourceVersion":"7"}}"#

@@ -202,7 +202,7 @@ fn act(
             if let Some(revision) = &decision.revision {
                 object["metadata"]["annotations"][revision::REVISION] = json!(revision);
             }
-            object["status"] = status;
+            object["status"] = status.clone();
         },
     )?;
     outcome.map(|()| decision.again)

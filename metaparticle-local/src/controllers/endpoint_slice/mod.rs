@@ -99,9 +99,9 @@ impl Controller for EndpointSlices {
             unless_gone(
                 api.update(&ENDPOINT_SLICE, namespace, &slice, MANAGER, |object| {
                     object["metadata"]["annotations"][CHANGED] = now.clone();
-                    object["metadata"]["labels"] = contents.labels;
-                    object["endpoints"] = contents.endpoints;
-                    object["ports"] = contents.ports;
+                    object["metadata"]["labels"] = contents.labels.clone();
+                    object["endpoints"] = contents.endpoints.clone();
+                    object["ports"] = contents.ports.clone();
                 }),
             )?;
         }

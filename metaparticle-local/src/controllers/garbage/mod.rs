@@ -116,7 +116,7 @@ fn get(api: &Api, item: &Item) -> Option<Arc<Value>> {
     api.get(item.resource, &item.namespace, &item.name)
 }
 
-fn update(api: &Api, item: &Item, change: impl FnOnce(&mut Value)) -> Result<(), Failure> {
+fn update(api: &Api, item: &Item, change: impl Fn(&mut Value)) -> Result<(), Failure> {
     unless_gone(api.update(item.resource, &item.namespace, &item.name, MANAGER, change))
 }
 

@@ -168,7 +168,7 @@ fn act(
     let outcome = create(api, job, &mut decision, failures);
     let status = serde_json::to_value(&decision.status).unwrap_or_default();
     write(api, &JOB, namespace, job.name(), job.uid(), |object| {
-        object["status"] = status;
+        object["status"] = status.clone();
     })?;
     for pod in &decision.release {
         release(api, namespace, pod)?;

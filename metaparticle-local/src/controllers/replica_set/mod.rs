@@ -80,7 +80,7 @@ impl Controller for ReplicaSets {
             set.name(),
             set.uid(),
             |object| {
-                object["status"] = status;
+                object["status"] = status.clone();
             },
         )?;
         outcome.map_err(|(_, failure)| failure)?;

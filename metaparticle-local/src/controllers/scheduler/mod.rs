@@ -16,7 +16,6 @@ use crate::api::{
 use super::{
     adoption::unless_gone,
     object::Object,
-    pods::is_finished,
     run::{Controller, Key, key},
 };
 
@@ -54,8 +53,6 @@ impl Controller for Scheduler {
                 waiting(api)
             };
         }
-        let ended =
-            |it: &Value| matches!(it["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
         if change.deleted || (ended(&change.object) && previous.is_some_and(|it| !ended(it))) {
             return waiting(api); // there is room for one more
         }
@@ -115,6 +112,13 @@ fn waits(pod: &Value) -> bool {
         && pod["metadata"]["deletionTimestamp"].is_null()
 }
 
+fn ended(pod: &Value) -> bool {
+    matches!(
+        pod["status"]["phase"].as_str(),
+        Some("Succeeded" | "Failed")
+    )
+}
+
 fn waiting(api: &Api) -> Vec<Key> {
     let pods = api.list(&POD, None);
     let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
@@ -133,13 +137,10 @@ fn waiting(api: &Api) -> Vec<Key> {
 /// How many pods each node has.
 fn used(api: &Api) -> HashMap<String, usize> {
     let mut used = HashMap::new();
-    for pod in api
-        .list_as::<Pod>(&POD, None)
-        .iter()
-        .filter(|it| !is_finished(it))
-    {
-        if let Some(node) = pod.spec.as_ref().and_then(|it| it.node_name.clone()) {
-            *used.entry(node).or_default() += 1;
+    // As it is stored: this is done for each pod.
+    for pod in api.list(&POD, None).iter().filter(|it| !ended(it)) {
+        if let Some(node) = pod["spec"]["nodeName"].as_str() {
+            *used.entry(node.to_owned()).or_default() += 1;
         }
     }
     used

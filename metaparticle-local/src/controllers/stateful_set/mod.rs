@@ -92,7 +92,7 @@ impl Controller for StatefulSets {
             set.name(),
             set.uid(),
             |object| {
-                object["status"] = status;
+                object["status"] = status.clone();
             },
         )?;
         outcome?;

@@ -3,6 +3,8 @@
 //! `$patch` deletes, replaces or merges a map or an item; `$retainKeys` drops the other keys; `$setElementOrder/x`
 //! sorts a list; `$deleteFromPrimitiveList/x` takes texts out of one. As `k8s.io/apimachinery/pkg/util/strategicpatch`.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -145,7 +147,8 @@ fn retain_keys(original: &mut Object, patch: &mut Object) -> Result<(), Failure>
     };
     let bad = || directive::bad("invalid patch format of retainKeys");
     let retained = retained.as_array().ok_or_else(bad)?;
-    let is_retained = |name: &str| retained.iter().any(|it| it == name);
+    let retained: HashSet<&str> = retained.iter().filter_map(Value::as_str).collect();
+    let is_retained = |name: &str| retained.contains(name);
     let is_field = |(name, value): &(&String, &Value)| {
         !value.is_null() && !name.starts_with(DELETE_FROM) && !name.starts_with(SET_ORDER)
     };
@@ -192,6 +195,7 @@ fn set_orders(original: &mut Object, patch: &mut Object, place: Place) -> Result
 fn delete_from(before: Vec<Value>, deleted: &[Value]) -> Result<Vec<Value>, Failure> {
     let all = before.iter().chain(deleted);
     one_type(all)?;
+    let deleted: HashSet<&Value> = deleted.iter().collect();
     let stays = |item: &Value| !deleted.contains(item);
     Ok(before.into_iter().filter(stays).collect())
 }
@@ -203,12 +207,9 @@ fn merge_list(
     key: Option<&str>,
 ) -> Result<Vec<Value>, Failure> {
     if !one_type(before.iter().chain(&changes))? {
-        let mut merged = before.clone();
-        for item in &changes {
-            if !merged.contains(item) {
-                merged.push(item.clone());
-            }
-        }
+        let mut there: HashSet<&Value> = before.iter().collect();
+        let new = changes.iter().filter(|item| there.insert(item));
+        let merged = before.iter().chain(new).cloned().collect();
         return order::sorted(merged, &changes, &before, None);
     }
     let Some(key) = key else {
@@ -221,6 +222,7 @@ fn merge_list(
         )));
     };
     let mut kept = Vec::new();
+    let mut deleted = HashSet::new();
     let mut replace = false;
     for change in changes {
         let Value::Object(item) = change else {
@@ -230,7 +232,7 @@ fn merge_list(
             None => kept.push(item),
             Some("delete") => {
                 let of = item.get(key).ok_or_else(|| no_merge_key(&item, key))?;
-                before.retain(|other| other.get(key) != Some(of));
+                deleted.insert(of.clone());
             }
             Some("replace") => replace = true,
             Some("merge") => {
@@ -244,11 +246,19 @@ fn merge_list(
     if replace {
         return Ok(kept.into_iter().map(Value::Object).collect());
     }
+    before.retain(|other| other.get(key).is_none_or(|of| !deleted.contains(of)));
     let mut merged = before.clone();
+    let mut places = HashMap::new();
+    for (at, item) in merged.iter().enumerate() {
+        if let Some(of) = item.get(key) {
+            places.entry(of.clone()).or_insert(at);
+        }
+    }
     let wanted: Vec<_> = kept.iter().cloned().map(Value::Object).collect();
     for change in kept {
         let of = change.get(key).ok_or_else(|| no_merge_key(&change, key))?;
-        match merged.iter_mut().find(|other| other.get(key) == Some(of)) {
+        let at = *places.entry(of.clone()).or_insert(merged.len());
+        match merged.get_mut(at) {
             Some(Value::Object(found)) => {
                 *found = merge_map(std::mem::take(found), change, place)?;
             }
