@@ -126,9 +126,12 @@ fn unknown_and_repeated_fields_are_told_in_order_and_left_out() {
 
 #[test]
 fn what_go_leaves_out_is_left_out() {
-    let text = r#"{"metadata":{"name":"","labels":{},"finalizers":[],"creationTimestamp":null},"data":{},"immutable":false}"#;
+    let text = r#"{"metadata":{"name":"","labels":{},"finalizers":[],"creationTimestamp":null},"immutable":false}"#;
     let (object, _) = decode(&CONFIG_MAP, text).unwrap();
     assert_eq!(object, json!({"metadata": {}, "immutable": false}));
+    // Kept until the rule about immutable ones was asked, which tells empty from absent.
+    let (object, _) = decode(&CONFIG_MAP, r#"{"data":{}}"#).unwrap();
+    assert_eq!(object["data"], json!({}));
     let spec = pod_spec(r#"{"hostNetwork":false,"containers":[{"name":"a","stdin":false}]}"#);
     let expected = json!({"containers": [{"name": "a", "resources": {}}]});
     assert_eq!(spec.unwrap(), expected);
