@@ -1,5 +1,11 @@
 //! A service for the suites of the embedded cluster. What it does is its first argument; without one, it serves.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "programs may speak"
+)]
+
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},

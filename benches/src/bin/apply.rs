@@ -73,7 +73,7 @@ async fn re_apply(spec: &AppSpec, namespace: &str, request: &Request) -> Result<
     let Target::Named(chosen) = target else {
         return Err("set METAPARTICLE_CONTEXT".into());
     };
-    let cluster = Cluster::connect(chosen, &report).await?;
+    let cluster = Cluster::connect(*chosen, &report).await?;
     let outcome = apply::apply(&cluster, request, &report, &AtomicBool::new(false)).await?;
     Ok(outcome.is_unchanged())
 }

@@ -1,7 +1,7 @@
 //! The embedded cluster beside a real API server, one after the other in one run.
 //!
 //! `cargo run --release -p metaparticle-benches --bin local -- [PROGRAM]` measures, each figure a line:
-//! - writes of small ConfigMaps a second, 32 at a time: embedded in process, embedded over HTTPS, and at the real one
+//! - writes of small `ConfigMap`s a second, 32 at a time: embedded in process, embedded over HTTPS, and at the real one
 //!   that `METAPARTICLE_TEST_KUBECONFIG` names, if it does;
 //! - the time from a write until each of 1,000 watchers has heard of it, likewise;
 //! - for PROGRAM (a built program of four replicas): from its start until all are ready, and the memory of the process
@@ -120,7 +120,8 @@ async fn writes(server: &str, maps: &Api<ConfigMap>) -> Result<()> {
             .buffer_unordered(32)
             .try_collect()
             .await?;
-        rates.push(written.len() as f64 / begin.elapsed().as_secs_f64());
+        let written = u32::try_from(written.len())?;
+        rates.push(f64::from(written) / begin.elapsed().as_secs_f64());
         maps.delete_collection(&DeleteParams::default(), &kube::api::ListParams::default())
             .await?;
     }

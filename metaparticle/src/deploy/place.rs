@@ -18,7 +18,7 @@ pub(super) enum Place {
     #[cfg(feature = "local")]
     Here(Box<Running>),
     /// Any other.
-    There(Chosen),
+    There(Box<Chosen>),
 }
 
 impl Place {
@@ -52,7 +52,9 @@ impl Place {
         match target {
             Target::Named(chosen) => Ok(Self::There(chosen)),
             #[cfg(feature = "local")]
-            Target::Embedded { namespace } => Ok(Self::There(local::find(spec, namespace)?)),
+            Target::Embedded { namespace } => {
+                Ok(Self::There(Box::new(local::find(spec, namespace)?)))
+            }
             #[cfg(not(feature = "local"))]
             Target::Embedded { .. } => {
                 let _ = spec;

@@ -39,7 +39,7 @@ pub enum Target {
         namespace: String,
     },
     /// A context that somebody named.
-    Named(Chosen),
+    Named(Box<Chosen>),
 }
 
 /// No target, or one that is not there. Nothing was changed.
@@ -144,7 +144,7 @@ impl Named {
             }
             Err(error) => Err(Error::Kubeconfig(unreadable(error))),
         }
-        .map(Target::Named)
+        .map(|chosen| Target::Named(Box::new(chosen)))
     }
 
     fn choose_from(self, kubeconfig: Kubeconfig) -> Result<Chosen, Error> {

@@ -1,3 +1,5 @@
+//! The environment of containers.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Real processes: started, listened to, ended with everything below them.
+
 use std::{
     env, fs,
     io::{BufRead as _, BufReader, Write as _},

@@ -1,3 +1,5 @@
+//! Addresses and ports of pods.
+
 use std::{
     io::Write as _,
     net::{SocketAddr, TcpListener},

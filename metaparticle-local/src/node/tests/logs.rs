@@ -1,3 +1,5 @@
+//! Logs of running pods.
+
 use futures::StreamExt as _;
 
 use super::*;

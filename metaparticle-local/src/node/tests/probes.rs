@@ -1,3 +1,5 @@
+//! Probes of running pods.
+
 use super::*;
 
 fn probed(script: &str, kind: &str, probe: Value) -> Value {

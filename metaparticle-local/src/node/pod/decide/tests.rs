@@ -1,3 +1,5 @@
+//! What a pod does next.
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 

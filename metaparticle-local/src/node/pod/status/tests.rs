@@ -1,3 +1,5 @@
+//! The status of pods.
+
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use tokio::time::Instant;
 

@@ -1,3 +1,5 @@
+//! Checks of real sockets and programs.
+
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
