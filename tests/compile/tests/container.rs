@@ -128,6 +128,7 @@ fn container_graph_is_lean_with_every_feature() {
         "mio",
         "pin-project-lite",
         "signal-hook-registry",
+        "socket2", // of tokio's net, for `listen`
         "tokio",
         "tokio-macros",
     ];
