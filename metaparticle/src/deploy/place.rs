@@ -23,6 +23,10 @@ pub(super) enum Place {
 
 impl Place {
     /// For `up`: starts the embedded cluster if that is the target.
+    #[cfg_attr(
+        not(feature = "local"),
+        expect(clippy::unused_async, reason = "only the embedded cluster is started")
+    )]
     pub(super) async fn open(
         target: Target,
         spec: &AppSpec,
@@ -48,6 +52,13 @@ impl Place {
     }
 
     /// For all other commands: the embedded cluster is in another process.
+    #[cfg_attr(
+        not(feature = "local"),
+        expect(
+            clippy::unnecessary_wraps,
+            reason = "only the embedded cluster may not be found"
+        )
+    )]
     pub(super) fn find(target: Target, spec: &AppSpec) -> Result<Self, Error> {
         match target {
             Target::Named(chosen) => Ok(Self::There(chosen)),
@@ -73,6 +84,10 @@ impl Place {
     }
 
     /// Ends what lives in this process.
+    #[cfg_attr(
+        not(feature = "local"),
+        expect(clippy::unused_async, reason = "only the embedded cluster is stopped")
+    )]
     pub(super) async fn close(&self) {
         #[cfg(feature = "local")]
         if let Self::Here(running) = self {
