@@ -1,0 +1,1 @@
+//! Elections and locks over the Kubernetes API: the driver of `metaparticle-protocol`.

@@ -1,0 +1,35 @@
+//! The rules of the protocol in one page, by the numbers that code, tests and log lines use.
+//!
+//! **Assumption.** A process's clock never stops while its machine runs, and runs between 0.9 and 1.1 of real time. A
+//! virtual machine that is paused or restored from a snapshot together with its clocks breaks it (T3).
+//!
+//! - **T1** Validity: 80 % of the lease, from the *send* time of the last acknowledged write. Final once passed.
+//! - **T2** Another's record is expired when its spec was seen unchanged for its whole duration, on our clock; a gap in
+//!   what we see starts the count again.
+//! - **W1** Every write carries `resourceVersion` and uid; only POST creates.
+//! - **W2** Creating an election's Lease is not acquiring it.
+//! - **W3** A store that went back ends all terms.
+//! - **W4** What is older than our last acknowledged write to the same object is ignored.
+//! - **W5** After a 409 the holder reads again: still its own, it goes on, its deadline unchanged; an acquisition starts
+//!   from observation.
+//! - **E1** The leader renews every third; each acquisition is a new term.
+//! - **E2** Tokens of an election rise in the order in which the API server accepts acquisitions.
+//! - **E3** A record with our own identity but no term of ours grants nothing, and is overwritten.
+//! - **E4** Who stops invalidates, drains, and only then offers to a successor, who leads after its own write.
+//! - **E5** An empty holder is free at once only if our marks say so.
+//! - **E6** Another holder, no Lease or another uid: lost at once.
+//! - **E7** Marks count only if they agree with the spec.
+//! - **S1** A session is one Lease a process, created with its holder, its name never used again.
+//! - **S2** A session dies by one DELETE with uid and version, by whoever saw it unchanged for its duration.
+//! - **S3** Session and ticket watch live as long as each other; leftovers are reaped.
+//! - **S4** A revoked session is waited for its whole duration.
+//! - **L1** A ticket is immutable, owned by its session, its name never used again.
+//! - **L2** The order of tickets is fixed once, at one's own ADDED.
+//! - **L3** Who holds follows from the predecessors that live, and from a valid session.
+//! - **L4** Unlocking invalidates, then deletes until it is seen.
+//! - **L5** One's ticket deleted by another is loss.
+//! - **L6** A ticket's token is the version of its creation; only a mutex and a writer have one.
+//! - **L7** A process watches tickets, its elections, and the sessions that stand before it.
+//! - **F1** An update whose token is lower than the stored object's is refused by the API server.
+//! - **F3** A new holder claims what it guards before it acts.
+//! - **P1** The kubelet's report that the holder's container has ended replaces the waiting, never the write.
