@@ -134,7 +134,8 @@ fn allocate_node_ports(
     let mut shared: BTreeMap<i64, i64> = BTreeMap::new();
     let mut rehearsed = REHEARSED.1..;
     let mut errors = Vec::new();
-    let slots = new["spec"]["ports"].as_array_mut();
+    // Not by index, which would make ports of none.
+    let slots = new.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
     for (index, port) in slots.into_iter().flatten().enumerate() {
         let asked = port["nodePort"].as_i64().unwrap_or(0);
         let number = port["port"].as_i64().unwrap_or(0);

@@ -229,7 +229,8 @@ impl Api {
     pub fn finalize(&self, namespace: &str, manager: &str) -> Result<Arc<Value>, Failure> {
         let write = Write::new(&resource::NAMESPACE, "", manager).to(write::Part::Finalize);
         self.change(&write, namespace, |object| {
-            if let Some(all) = object["spec"]["finalizers"].as_array_mut() {
+            let finalizers = object.pointer_mut("/spec/finalizers");
+            if let Some(all) = finalizers.and_then(Value::as_array_mut) {
                 all.retain(|it| it != "kubernetes");
             }
         })

@@ -17,6 +17,7 @@ behaviours![
     strategic_patch_retains_the_keys_of_a_strategy,
     strategic_patch_deletes_from_a_list_of_primitives,
     strategic_patch_adds_to_a_merged_list_of_primitives,
+    strategic_patch_leaves_one_of_equal_primitives,
     strategic_patch_merges_service_ports_by_port,
     strategic_patch_merges_maps,
     strategic_patch_replaces_a_whole_map_by_directive,
@@ -166,6 +167,21 @@ async fn strategic_patch_adds_to_a_merged_list_of_primitives(c: &Context) {
         .clone();
     finalizers.sort_by_key(ToString::to_string);
     assert_eq!(finalizers, [json!("a.b/x"), json!("a.b/y")]);
+    let patch = json!({"metadata": {"finalizers": null}});
+    let _ = c.patch(Patch::Merge, "leases/a", &patch).await.ok(200);
+}
+
+async fn strategic_patch_leaves_one_of_equal_primitives(c: &Context) {
+    let twice = json!(["a.b/x", "a.b/y", "a.b/x", "a.b/z"]);
+    let sent = with(lease("a"), "/metadata/finalizers", twice.clone());
+    let made = c.made("leases", &sent).await;
+    assert_eq!(made["metadata"]["finalizers"], twice);
+    let patch = json!({"metadata": {"finalizers": ["a.b/z"]}});
+    let changed = c.patch(Patch::Strategic, "leases/a", &patch).await.ok(200);
+    assert_eq!(
+        changed["metadata"]["finalizers"],
+        json!(["a.b/x", "a.b/y", "a.b/z"])
+    );
     let patch = json!({"metadata": {"finalizers": null}});
     let _ = c.patch(Patch::Merge, "leases/a", &patch).await.ok(200);
 }

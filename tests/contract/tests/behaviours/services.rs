@@ -15,6 +15,7 @@ behaviours![
     protocols_of_a_port_share_a_node_port,
     rehearsal_shows_an_address_that_nobody_has,
     service_is_created_by_a_put,
+    headless_service_needs_no_ports,
     object_that_is_too_large_is_not_stored,
 ];
 
@@ -156,6 +157,16 @@ async fn service_is_created_by_a_put(c: &Context) {
         .await
         .ok(201);
     assert_eq!(c.read("services/a").await, made);
+}
+
+async fn headless_service_needs_no_ports(c: &Context) {
+    for ports in [json!([]), Value::Null] {
+        let sent =
+            json!({"metadata": {"name": "a"}, "spec": {"clusterIP": "None", "ports": ports}});
+        let made = c.made("services?dryRun=All", &sent).await;
+        let fields = made["spec"].as_object().expect("a spec");
+        assert!(!fields.contains_key("ports"), "{made}");
+    }
 }
 
 async fn object_that_is_too_large_is_not_stored(c: &Context) {

@@ -164,9 +164,10 @@ fn mask_addresses(spec: &mut Value) {
     }
 }
 
-/// What a real server itself says in one order or another: which of several owners is named first, and the fields of
-/// an object within a sentence.
+/// What a real server itself says in one order or another: which of several owners is named first, the mistakes in the
+/// keys of a map, and the fields of an object within a sentence.
 fn forget_order(status: &mut Value) {
+    forget_order_of_mistakes(status);
     if let Some(causes) = status
         .pointer_mut("/details/causes")
         .and_then(Value::as_array_mut)
@@ -178,6 +179,31 @@ fn forget_order(status: &mut Value) {
     }
     if status["message"].is_string() {
         cut_object(&mut status["message"]);
+    }
+}
+
+/// Leaves a list out of the message that says the same as the causes.
+fn forget_order_of_mistakes(status: &mut Value) {
+    let Some((start, list)) = status["message"]
+        .as_str()
+        .and_then(|it| it.split_once(" is invalid: ["))
+    else {
+        return;
+    };
+    let causes = status["details"]["causes"].as_array();
+    let mut sentences: Vec<String> = causes
+        .into_iter()
+        .flatten()
+        .map(|it| [&it["field"], &it["message"]].map(|it| it.as_str().unwrap_or_default()))
+        .map(|sentence| sentence.join(": "))
+        .collect();
+    // One may be the beginning of another.
+    sentences.sort_by_key(|it| std::cmp::Reverse(it.len()));
+    let rest = sentences
+        .iter()
+        .fold(list.to_owned(), |rest, it| rest.replacen(it, "", 1));
+    if rest.trim_matches([',', ' ']) == "]" {
+        status["message"] = format!("{start} is invalid: [(causes)]").into();
     }
 }
 
@@ -215,6 +241,19 @@ mod tests {
             said,
             json!({"message": "uid (uid0) of version0 in \"NS\", not 101"})
         );
+    }
+
+    #[test]
+    fn order_of_mistakes_is_forgotten_and_what_they_say_is_not() {
+        let said = |list: &str| {
+            let causes =
+                json!([{"field": "a", "message": "is b"}, {"field": "c", "message": "is d"}]);
+            let message = format!("ConfigMap \"x\" is invalid: [{list}]");
+            Mask::new("ns-1").answer(json!({"message": message, "details": {"causes": causes}}))
+        };
+        assert_eq!(said("a: is b, c: is d"), said("c: is d, a: is b"));
+        assert_ne!(said("a: is b, c: is d"), said("c: is d, a: is e"));
+        assert_ne!(said("a: is b, c: is d"), said("c: is d, a: is b, f: is g"));
     }
 
     #[test]

@@ -132,6 +132,9 @@ fn merge(random: &mut Random, plural: &str) -> Value {
     while random.chance(30) {
         remove_something(random, &mut patch);
     }
+    if plural == "cronjobs" && patch["spec"].is_object() {
+        patch["spec"]["suspend"] = true.into(); // its controller stays away
+    }
     patch
 }
 

@@ -207,9 +207,9 @@ fn merge_list(
     key: Option<&str>,
 ) -> Result<Vec<Value>, Failure> {
     if !one_type(before.iter().chain(&changes))? {
-        let mut there: HashSet<&Value> = before.iter().collect();
-        let new = changes.iter().filter(|item| there.insert(item));
-        let merged = before.iter().chain(new).cloned().collect();
+        let mut there = HashSet::new();
+        let all = before.iter().chain(&changes);
+        let merged = all.filter(|item| there.insert(*item)).cloned().collect();
         return order::sorted(merged, &changes, &before, None);
     }
     let Some(key) = key else {
