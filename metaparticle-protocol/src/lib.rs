@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod budget;
+pub mod fence;
 pub mod lease;
 pub mod machine;
 pub mod moment;

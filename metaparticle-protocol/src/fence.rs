@@ -1,0 +1,54 @@
+//! What a fenced client may do to an object in the version that it read (rules F1 and F3).
+//!
+//! The API server refuses updates with a lower token; it does not judge deletions. So these carry the uid and the version
+//! of a state that bears the holder's *own* token: had anybody claimed the object since, the version would be another.
+
+use crate::{
+    lease::Token,
+    mutant::{Mutant, Mutants},
+};
+
+/// What a holder does with an object that it wants deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Deletion {
+    /// Delete it, with the uid and the version that were read.
+    Allowed,
+    /// Claim it first (write one's own token onto it), then delete the version that the claim made.
+    ClaimFirst,
+    /// Nothing: a later holder has claimed it, the own hold is lost.
+    Lost,
+}
+
+/// What the holder of `own` does with an object whose state that was read bears `stored`.
+#[must_use]
+pub fn deletion(own: Token, stored: Option<Token>, mutants: Mutants) -> Deletion {
+    if mutants.has(Mutant::DeleteForeignVersion) {
+        return Deletion::Allowed;
+    }
+    match stored {
+        Some(stored) if stored == own => Deletion::Allowed,
+        Some(stored) if stored > own => Deletion::Lost,
+        Some(_) | None => Deletion::ClaimFirst,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_bears_the_own_token_is_deleted() {
+        for (stored, verdict) in [
+            (None, Deletion::ClaimFirst),
+            (Some(Token(4)), Deletion::ClaimFirst),
+            (Some(Token(5)), Deletion::Allowed),
+            (Some(Token(6)), Deletion::Lost),
+        ] {
+            assert_eq!(
+                deletion(Token(5), stored, Mutants::NONE),
+                verdict,
+                "{stored:?}"
+            );
+        }
+    }
+}
