@@ -8,6 +8,19 @@ use crate::lease::{Draft, Lease, Name, Uid, Version};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Call(pub u64);
 
+/// Names one watch of one machine. Its [`Sight`]s come back with it. Never used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Watch(pub u64);
+
+/// What a watch shows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Selector {
+    /// The one Lease of this name, whatever its uid.
+    Name(Name),
+    /// All Leases with these labels of ours: keys without domain, and their values.
+    Labels(BTreeMap<&'static str, Arc<str>>),
+}
+
 /// One request. Each write carries what it relies on (W1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
@@ -23,7 +36,7 @@ pub enum Request {
         /// What it is to be.
         draft: Draft,
     },
-    /// PUT, with uid and version.
+    /// PUT, with uid and version. Mutants alone leave one out: an empty uid, version 0.
     Update {
         /// Of this Lease,
         name: Name,

@@ -10,7 +10,7 @@ pub const SHORTEST: Duration = Duration::from_secs(2);
 pub const LONGEST: Duration = Duration::from_secs(3600);
 
 /// What a lease of a given duration costs and bears. All times in the holder's own clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Budget {
     /// `leaseDurationSeconds`.

@@ -17,7 +17,7 @@ pub mod rollback;
 pub mod rules;
 pub mod validity;
 
-pub use api::{Call, Reply, Request, Sight};
+pub use api::{Call, Reply, Request, Selector, Sight, Watch};
 pub use budget::Budget;
 pub use lease::{Identity, Lease, Name, Spec, Stamp, Token, Uid, Version};
 pub use machine::Machine;
