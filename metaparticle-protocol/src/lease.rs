@@ -155,7 +155,13 @@ pub mod key {
     pub const HOLDER: &str = "holder";
     /// Annotation of an election: marks an empty holder as ours, created or released (E5), or an offer (E4).
     pub const STATE: &str = "state";
-    /// Label and annotation of a ticket: the name of its lock.
+    /// Annotation of an election: who may act first when the leader is gone, best first (E6). A delay, never a condition.
+    pub const SUCCESSORS: &str = "successors";
+    /// Annotation of an election: the holder's container, if it proved which one it runs in (P1).
+    pub const CONTAINER: &str = "container";
+    /// Annotation of a candidate: its priority.
+    pub const PRIORITY: &str = "priority";
+    /// Label and annotation of a ticket: the name of its lock. Label of a candidate: the name of its election.
     pub const LOCK: &str = "lock";
     /// Label of a ticket: `mutex`, `reader`, `writer` or `semaphore`.
     pub const KIND: &str = "kind";
@@ -168,10 +174,13 @@ pub mod key {
     /// Label of every Lease of this library: `election`, `candidate`, `session` or `ticket`.
     pub const ROLE: &str = "role";
     /// All of them: what a driver carries between objects and [`Lease`](super::Lease).
-    pub const ALL: [&str; 9] = [
+    pub const ALL: [&str; 12] = [
         TOKEN,
         HOLDER,
         STATE,
+        SUCCESSORS,
+        CONTAINER,
+        PRIORITY,
         LOCK,
         KIND,
         LIMIT,

@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod budget;
+pub mod election;
 pub mod fence;
 pub mod lease;
 pub mod machine;
