@@ -3,10 +3,50 @@
 //! The API server refuses updates with a lower token; it does not judge deletions. So these carry the uid and the version
 //! of a state that bears the holder's *own* token: had anybody claimed the object since, the version would be another.
 
+pub mod policy;
+
+use std::fmt;
+
 use crate::{
-    lease::Token,
+    lease::{Name, Token},
     mutant::{Mutant, Mutants},
 };
+
+/// What kind of hold a token belongs to. Elections and locks may have the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The term of an election.
+    Election,
+    /// A mutex, or the writer of a read-write lock (L6).
+    Lock,
+}
+
+impl Kind {
+    /// The domain of its annotations.
+    #[must_use]
+    pub const fn domain(self) -> &'static str {
+        match self {
+            Self::Election => "election.metaparticle.dev",
+            Self::Lock => "lock.metaparticle.dev",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Election => "election",
+            Self::Lock => "lock",
+        })
+    }
+}
+
+/// Key of the annotation that bears the token on an object that is guarded: `election.metaparticle.dev/billing`. It
+/// contains the name, so that the tokens of two elections are never compared (F1).
+#[must_use]
+pub fn annotation(kind: Kind, name: &Name) -> String {
+    format!("{}/{name}", kind.domain())
+}
 
 /// What a holder does with an object that it wants deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
