@@ -1,17 +1,17 @@
 //! [`Elector`]: one candidate of one election.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     candidacy::{Candidacy, Wanted},
-    io::{Action, Config, Input, Role, TermId, View, Watched},
+    io::{Action, Config, Input, Role, TermId, View, candidate_labels},
     marks::{self, Mark},
     observed::Observed,
     peers::Peers,
     term::{Mode, Term},
 };
 use crate::{
-    api::{Call, Reply, Request, Sight},
+    api::{Call, Reply, Request, Selector, Sight, Watch},
     lease::{Identity, Lease, Token, Uid, Version},
     machine::Machine,
     moment::Moment,
@@ -56,7 +56,14 @@ pub struct Elector {
     pub(super) tries: u8,
     /// Nothing is asked of the election's Lease before.
     pub(super) rest: Moment,
-    watching: BTreeSet<Watched>,
+    watching: BTreeMap<Watched, Watch>,
+}
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Watched {
+    Election,
+    Candidates,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,7 +134,7 @@ impl Elector {
             resend: false,
             tries: 0,
             rest: Moment::default(),
-            watching: BTreeSet::new(),
+            watching: BTreeMap::new(),
         }
     }
 
@@ -363,19 +370,29 @@ impl Elector {
     }
 
     fn watch(&mut self, what: Watched, wanted: bool, out: &mut Vec<Action>) {
-        if wanted && self.watching.insert(what) {
-            out.push(Action::Watch(what));
+        if wanted && !self.watching.contains_key(&what) {
+            let watch = Watch(self.call().0);
+            let by = match what {
+                Watched::Election => Selector::Name(self.config.name.clone()),
+                Watched::Candidates => Selector::Labels(candidate_labels(&self.config.name)),
+            };
+            self.watching.insert(what, watch);
+            out.push(Action::Watch { watch, by });
         }
-        if !wanted && self.watching.remove(&what) {
+        if !wanted && let Some(watch) = self.watching.remove(&what) {
             if what == Watched::Candidates {
                 self.peers = Peers::default();
             }
-            out.push(Action::Unwatch(what));
+            out.push(Action::Unwatch { watch });
         }
     }
 
-    fn saw(&mut self, now: Moment, sight: Sight, out: &mut Vec<Action>) {
-        if self.term.is_some() {
+    fn saw(&mut self, now: Moment, watch: Watch, sight: Sight, out: &mut Vec<Action>) {
+        if self.watching.get(&Watched::Candidates) == Some(&watch) {
+            self.peers.saw(now, sight);
+        } else if self.watching.get(&Watched::Election) != Some(&watch) {
+            // Of a watch that was ended.
+        } else if self.term.is_some() {
             self.leader_saw(now, sight, out);
         } else {
             self.follower_saw(now, sight);
@@ -399,8 +416,7 @@ impl Elector {
                 }
             }
             Input::Reply(call, reply) => self.reply(now, call, reply, out),
-            Input::Saw(Watched::Election, sight) => self.saw(now, sight, out),
-            Input::Saw(Watched::Candidates, sight) => self.peers.saw(now, sight),
+            Input::Saw(watch, sight) => self.saw(now, watch, sight, out),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
-    api::{Call, Reply, Request, Sight},
+    api::{Call, Reply, Request, Selector, Sight, Watch},
     budget::Budget,
     lease::{Identity, Name, Token, key},
     moment::Moment,
@@ -47,15 +47,6 @@ impl Config {
     }
 }
 
-/// Which watch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Watched {
-    /// The election's own Lease, by name.
-    Election,
-    /// The candidate Leases of this election, by [labels](candidate_labels). Only the leader needs them.
-    Candidates,
-}
-
 /// Labels of all candidate Leases of an election.
 #[must_use]
 pub fn candidate_labels(election: &Name) -> BTreeMap<&'static str, Arc<str>> {
@@ -90,7 +81,7 @@ pub enum Input {
     /// An answer. Each call gets one; later ones are ignored.
     Reply(Call, Reply),
     /// What a watch tells.
-    Saw(Watched, Sight),
+    Saw(Watch, Sight),
 }
 
 /// What an elector wants done. The order in which they are returned is the order in which they must be done.
@@ -105,10 +96,19 @@ pub enum Action {
         /// If nothing came by then, the answer is [`Reply::Unknown`]; the elector assumes that by itself, too.
         within: Duration,
     },
-    /// Begin that watch, if it does not run.
-    Watch(Watched),
+    /// Begin a watch: of the election's own Lease, by name; who leads also watches the candidates, by their
+    /// [labels](candidate_labels).
+    Watch {
+        /// Comes back with what is seen.
+        watch: Watch,
+        /// What it shows.
+        by: Selector,
+    },
     /// End it.
-    Unwatch(Watched),
+    Unwatch {
+        /// Which.
+        watch: Watch,
+    },
     /// A term has begun: its guard is valid until `until`.
     Begin {
         /// Which.

@@ -15,4 +15,4 @@ mod peers;
 mod term;
 
 pub use elector::Elector;
-pub use io::{Action, Config, Ended, Input, Role, TermId, View, Watched, candidate_labels};
+pub use io::{Action, Config, Ended, Input, Role, TermId, View, candidate_labels};
