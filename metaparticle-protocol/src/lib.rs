@@ -8,20 +8,25 @@
 
 pub mod api;
 pub mod budget;
+pub mod death;
 pub mod election;
 pub mod fence;
 pub mod lease;
+pub mod lock;
 pub mod machine;
+pub mod member;
 pub mod moment;
 pub mod mutant;
 pub mod rollback;
 pub mod rules;
+pub mod session;
 pub mod validity;
 
 pub use api::{Call, Reply, Request, Selector, Sight, Watch};
 pub use budget::Budget;
 pub use lease::{Identity, Lease, Name, Spec, Stamp, Token, Uid, Version};
 pub use machine::Machine;
+pub use member::Member;
 pub use moment::Moment;
 pub use mutant::Mutants;
 pub use rollback::Rollback;

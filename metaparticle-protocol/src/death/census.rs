@@ -1,0 +1,115 @@
+//! [`Census`]: the hourly look for sessions that nobody waits for and nobody renews (S3).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::{
+    Budget, Call, Lease, Moment, Name, Reply, Request, Spec, Uid, Version, lease::key, session,
+};
+
+/// From one look to the next.
+const EVERY: Duration = Duration::from_secs(3600);
+/// A session unchanged for so many of its durations is a leftover.
+const DURATIONS: u32 = 10;
+
+/// All sessions of the last look.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Census {
+    spread: Duration,
+    begun: bool,
+    second: bool,
+    next: Option<Moment>,
+    found: BTreeMap<Uid, Found>,
+    leftovers: Vec<(Name, Uid, Version)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Found {
+    spec: Spec,
+    since: Moment,
+}
+
+impl Census {
+    pub(super) fn new(spread: Duration) -> Self {
+        Self {
+            spread,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn begin(&mut self, now: Moment) {
+        if !self.begun {
+            self.begun = true;
+            self.next = Some(now);
+        }
+    }
+
+    pub(super) fn wake(&self) -> Option<Moment> {
+        self.next
+    }
+
+    pub(super) fn due(&mut self, now: Moment, calls: &mut u64) -> Vec<(Call, Request)> {
+        let mut number = || {
+            let call = Call(*calls);
+            *calls += 1;
+            call
+        };
+        let mut requests: Vec<_> = self
+            .leftovers
+            .drain(..)
+            .map(|(name, uid, version)| {
+                let version = Some(version);
+                (number(), Request::Delete { name, uid, version })
+            })
+            .collect();
+        if self.next.is_some_and(|at| now >= at) {
+            self.next = None;
+            let labels = BTreeMap::from([(key::ROLE, session::ROLE.into())]);
+            let exactly = None;
+            requests.push((number(), Request::List { labels, exactly }));
+        }
+        requests
+    }
+
+    /// The answer to a look: all sessions that exist, if it is one.
+    pub(super) fn listed(
+        &mut self,
+        now: Moment,
+        reply: Reply,
+        budget: &Budget,
+    ) -> Option<BTreeSet<Uid>> {
+        let Reply::List(leases, _) = reply else {
+            self.next = Some(now + budget.lease);
+            return None;
+        };
+        // Leftovers of the last process are told from the living after ten durations; later ones can wait.
+        self.next = Some(if self.second {
+            now + EVERY + self.spread
+        } else {
+            now + budget.lease * (DURATIONS + 1)
+        });
+        self.second = true;
+        let mut before = std::mem::take(&mut self.found);
+        for lease in &leases {
+            self.judge(now, lease, before.remove(&lease.uid), budget);
+        }
+        Some(leases.into_iter().map(|lease| lease.uid).collect())
+    }
+
+    fn judge(&mut self, now: Moment, lease: &Lease, before: Option<Found>, budget: &Budget) {
+        let duration = lease.spec.duration.unwrap_or(budget.lease);
+        let found = before
+            .filter(|found| found.spec == lease.spec)
+            .unwrap_or_else(|| Found {
+                spec: lease.spec.clone(),
+                since: now,
+            });
+        if now.since(found.since) >= duration * DURATIONS {
+            self.leftovers
+                .push((lease.name.clone(), lease.uid.clone(), lease.version));
+        }
+        self.found.insert(lease.uid.clone(), found);
+    }
+}
