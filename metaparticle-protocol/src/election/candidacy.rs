@@ -21,7 +21,10 @@ const LINGER: Duration = Duration::from_secs(5);
 pub(super) struct Candidacy {
     have: Option<Have>,
     asked: Option<Asked>,
+    /// When it is to be renewed.
     next: Moment,
+    /// Nothing is asked before: the last answer was none.
+    rest: Moment,
     /// The others were listed once.
     listed: bool,
     unwanted: Option<Moment>,
@@ -111,14 +114,14 @@ impl Candidacy {
             return None;
         }
         match wanted {
-            Wanted::Yes if self.have.is_some() && !self.listed => Some(Moment::default()),
-            Wanted::Yes => Some(self.next),
+            Wanted::Yes if self.have.is_some() && !self.listed => Some(self.rest),
+            Wanted::Yes => Some(self.next.max(self.rest)),
             Wanted::Later => None,
             Wanted::No => {
                 let since = self.unwanted.filter(|_| self.have.is_some())?;
-                Some(self.next.max(since + LINGER))
+                Some(self.rest.max(since + LINGER))
             }
-            Wanted::Never => self.have.is_some().then_some(self.next),
+            Wanted::Never => self.have.is_some().then_some(self.rest),
         }
     }
 
@@ -165,9 +168,9 @@ impl Candidacy {
                 self.next = now;
             }
             // One of that name, drawn by another: nobody's fault, and nothing is lost but the offers.
-            (_, Reply::Is(_) | Reply::Refused(_)) => self.next = now + EVERY,
-            (_, Reply::Busy { after }) => self.next = now + after.unwrap_or(AGAIN).max(AGAIN),
-            _ => self.next = now + AGAIN,
+            (_, Reply::Is(_) | Reply::Refused(_)) => self.rest = now + EVERY,
+            (_, Reply::Busy { after }) => self.rest = now + after.unwrap_or(AGAIN).max(AGAIN),
+            _ => self.rest = now + AGAIN,
         }
         (None, None)
     }

@@ -240,7 +240,6 @@ impl Elector {
     ) {
         match reply {
             Reply::Is(lease) => {
-                self.tries = 0;
                 if self.rollback.reply(flight.mark, lease.version) {
                     self.end(Ended::RolledBack, out);
                     self.rolled_back(now);
@@ -287,6 +286,9 @@ impl Elector {
 
     /// The server showed the Lease, in answer to a read or as what a write made of it.
     fn confirmed(&mut self, now: Moment, flight: &Flight, lease: Lease, out: &mut Vec<Action>) {
+        if flight.kind != Kind::Confirm {
+            self.tries = 0;
+        }
         match flight.kind {
             Kind::Renew => {
                 let configured = self.config.budget;
