@@ -3,8 +3,6 @@
 
 mod census;
 mod target;
-#[cfg(test)]
-mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

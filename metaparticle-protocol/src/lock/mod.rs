@@ -7,8 +7,7 @@ mod leave;
 mod order;
 mod queue;
 mod send;
-#[cfg(test)]
-mod tests;
+
 mod ticket;
 
 use std::{

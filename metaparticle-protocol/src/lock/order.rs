@@ -123,7 +123,7 @@ impl Locks {
             .collect();
         for guard in queued {
             let free = self.is_free(guard);
-            let holder = self.own_holder(guard);
+            let holder = if free { None } else { self.own_holder(guard) };
             let Some(entry) = self.entries.get_mut(&guard) else {
                 continue;
             };
