@@ -40,3 +40,18 @@ pub enum Lost {
     #[error("coordination was shut down")]
     Shutdown,
 }
+
+impl Lost {
+    /// The rule of the protocol that ended it, for logs.
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Expired => "T1",
+            Self::Taken { .. } | Self::Deleted | Self::Changed => "E6",
+            Self::RolledBack => "W3",
+            Self::Session { .. } => "S2",
+            Self::Fenced => "F3",
+            Self::Released | Self::Shutdown => "E4",
+        }
+    }
+}
