@@ -1,4 +1,5 @@
-//! `cargo xtask contract`: the embedded Kubernetes API held to a real one, by facts and by random operations.
+//! `cargo xtask contract`: the embedded Kubernetes API held to a real one, by facts and by random operations; then what
+//! only a real one can show of fencing.
 
 use std::{
     env,
@@ -30,7 +31,8 @@ pub(crate) enum Error {
     Nothing(&'static str),
 }
 
-/// Runs the facts on both servers, then the random operations on both side by side. `arguments` go to the suites.
+/// Runs the facts on both servers, then the random operations on both side by side, then the cases of fencing.
+/// `arguments` go to the suites.
 ///
 /// # Errors
 /// When there is no cluster, a suite fails, or a suite ran nothing.
@@ -59,7 +61,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     ];
     let both = ["--ignored".to_owned(), "--nocapture".to_owned()];
     let compared = suite("random operations on both", "property", &environment, &both)?;
-    for count in [embedded, real, compared] {
+    let fenced = fencing(&environment[..1])?;
+    for count in [embedded, real, compared, fenced] {
         terminal::result(&count);
     }
     Ok(())
@@ -72,6 +75,37 @@ fn kubeconfig() -> Result<OsString, Error> {
     }
     let about = cluster::about()?;
     Ok(about["kubeconfig"].as_str().unwrap_or_default().into())
+}
+
+/// Runs the cases of fencing on the real API server: it has admission policies and custom resources.
+fn fencing(environment: &[(&str, OsString)]) -> Result<String, Error> {
+    let what = "fencing on the real API server";
+    terminal::step(what);
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["test", "--package", "metaparticle-coordination", "--lib"])
+        .args(["--", "--include-ignored", "fence::"])
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stderr(Stdio::inherit());
+    let output = cargo.output().map_err(Error::Start)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        terminal::result(&text);
+        return Err(Error::Failed(what));
+    }
+    let passed = passed(&text).ok_or(Error::Nothing(what))?;
+    Ok(format!(
+        "{passed} cases of fencing hold on the real API server"
+    ))
+}
+
+/// How many tests passed, by libtest's last line, if any did.
+fn passed(output: &str) -> Option<u32> {
+    let line = output
+        .lines()
+        .find_map(|line| line.strip_prefix("test result: ok. "))?;
+    let passed = line.split(' ').next()?.parse().ok()?;
+    (passed > 0).then_some(passed)
 }
 
 /// Runs one test target, and returns what it says of how much it ran.
@@ -118,6 +152,17 @@ fn count(output: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passed_tests_are_counted_and_none_is_none() {
+        let ran = "running 2 tests\n\ntest result: ok. 2 passed; 0 failed; 0 ignored\n";
+        assert_eq!(passed(ran), Some(2));
+        assert_eq!(
+            passed("test result: ok. 0 passed; 0 failed; 3 ignored\n"),
+            None
+        );
+        assert_eq!(passed("running 0 tests\n"), None);
+    }
 
     #[test]
     fn a_suite_that_ran_nothing_has_no_count() {

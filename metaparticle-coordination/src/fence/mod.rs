@@ -120,6 +120,7 @@ impl Fence {
     }
 
     /// A client for the objects of `api` that sends nothing once the hold has ended, and states the token always.
+    #[must_use]
     pub fn api<K>(&self, api: kube::Api<K>) -> Fenced<K> {
         Fenced::new(self.clone(), api)
     }

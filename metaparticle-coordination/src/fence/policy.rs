@@ -7,7 +7,8 @@ use metaparticle_protocol::{
     fence::{Kind, annotation, policy},
     lease::Name,
 };
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 /// The rule F1 for the API server: an update of an object that bears tokens states each of them, and none lower.
 ///
@@ -32,11 +33,7 @@ use serde_json::json;
 /// ```
 #[must_use]
 pub fn admission_policy() -> (ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding) {
-    let fits = "the texts are policies, which a test sends to a real API server";
-    (
-        serde_json::from_str(policy::POLICY).expect(fits),
-        serde_json::from_str(policy::BINDING).expect(fits),
-    )
+    (read(policy::POLICY), read(policy::BINDING))
 }
 
 /// The rule F2: an update must not state a lower token than the Lease of its election does.
@@ -103,9 +100,13 @@ pub fn lease_policy(
             },
         },
     });
-    let fits = "this is a policy, which a test sends to a real API server";
-    (
-        serde_json::from_value(policy).expect(fits),
-        serde_json::from_value(binding).expect(fits),
-    )
+    (object(policy), object(binding))
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> T {
+    object(serde_json::from_str(text).expect("the texts of the protocol are JSON"))
+}
+
+fn object<T: DeserializeOwned>(json: Value) -> T {
+    serde_json::from_value(json).expect("it is a policy: a test sends it to a real API server")
 }

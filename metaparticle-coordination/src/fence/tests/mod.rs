@@ -42,13 +42,11 @@ struct Server {
 impl Server {
     /// On the real API server if one is named, else on the embedded one.
     async fn start() -> Self {
-        match std::env::var("METAPARTICLE_TEST_KUBECONFIG") {
-            Ok(path) => Self::with(real(&path).await, None).await,
-            Err(_) => {
-                let cluster = Cluster::start().await;
-                Self::with(cluster.client(), Some(cluster)).await
-            }
+        if let Ok(path) = std::env::var("METAPARTICLE_TEST_KUBECONFIG") {
+            return Self::with(real(&path).await, None).await;
         }
+        let cluster = Cluster::start().await;
+        Self::with(cluster.client(), Some(cluster)).await
     }
 
     /// On the real API server, which refuses lower tokens.
