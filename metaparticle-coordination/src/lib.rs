@@ -18,6 +18,8 @@ mod part;
 mod random;
 mod refusal;
 mod store;
+#[cfg(test)]
+mod testing;
 mod watch;
 mod word;
 
