@@ -151,6 +151,9 @@ async fn no_verb_leaves_a_trace_of_a_rehearsal(c: &Context) {
             let list = c.read(part).await;
             for item in list["items"].as_array().into_iter().flatten() {
                 let metadata = &item["metadata"];
+                if metadata["name"] == "kube-root-ca.crt" {
+                    continue; // a controller of the real one makes it in its own time
+                }
                 let what = ["name", "labels", "deletionTimestamp"].map(|it| metadata[it].clone());
                 all.push((part, what, item["spec"].clone()));
             }
