@@ -66,7 +66,7 @@ enum Task {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// The embedded Kubernetes API beside a real one: the same facts, the same answers to random operations
+    /// The embedded cluster beside a real one: facts, random operations, owners of fields, what controllers leave
     Contract {
         /// What the test runner of the facts gets, such as the name of one
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

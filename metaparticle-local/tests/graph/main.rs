@@ -97,7 +97,7 @@ async fn the_real_cluster_leaves_what_it_left_before() {
         differences.extend(check(name, &played));
         ran += 1;
     }
-    println!("{ran} scenarios ran on the real cluster");
+    println!("contract: {ran} scenarios ran on the real cluster");
     assert!(
         ran > 0 && differences.is_empty(),
         "{}",
