@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Duration,
 };
 
@@ -377,7 +376,7 @@ impl Locks {
         }
     }
 
-    pub(super) fn fail(&mut self, guard: Guard, why: Arc<str>, actions: &mut Vec<Action>) {
+    fn fail(&mut self, guard: Guard, why: std::sync::Arc<str>, actions: &mut Vec<Action>) {
         self.withdraw(guard, false);
         let why = Failure::Refused(why);
         actions.push(Action::Failed { guard, why });

@@ -125,6 +125,15 @@ pub(crate) fn about() -> Result<serde_json::Value, Error> {
 
 fn describe(state: &State) -> serde_json::Value {
     let nodes: Vec<_> = Node::all(state.nodes).map(Node::name).collect();
+    let parts = [
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+    ];
+    let control_plane = state.processes.iter();
+    let control_plane = control_plane.filter(|it| parts.contains(&it.name.as_str()));
+    let control_plane: Vec<_> = control_plane.map(|it| it.pid.to_string()).collect();
     serde_json::json!({
         "kubeconfig": layout::kubeconfig(),
         "context": CONTEXT,
@@ -134,6 +143,7 @@ fn describe(state: &State) -> serde_json::Value {
         "registryAccessLog": layout::registry_access_log(),
         "logs": layout::home("logs"),
         "nodes": nodes,
+        "controlPlane": control_plane,
     })
 }
 

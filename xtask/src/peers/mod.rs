@@ -2,6 +2,7 @@
 //! side with it on the same machine.
 
 mod deploy;
+mod local;
 mod tools;
 
 use clap::Subcommand;
@@ -23,6 +24,8 @@ pub(crate) enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// The embedded cluster beside the control plane of the test cluster; each figure a line of JSON
+    Local,
 }
 
 /// Why peers could not be compared.
@@ -59,16 +62,20 @@ pub(crate) enum Error {
 /// Compares.
 ///
 /// # Errors
-/// When a peer cannot be installed or fails.
+/// When there is no cluster, or a peer cannot be installed or fails.
 pub(crate) fn run(action: &Action) -> Result<(), Error> {
-    let Action::Deploy {
-        runs,
-        install_only,
-        json,
-    } = action;
-    let tools = tools::install()?;
-    if *install_only {
-        return Ok(());
+    match action {
+        Action::Local => local::compare(),
+        Action::Deploy {
+            runs,
+            install_only,
+            json,
+        } => {
+            let tools = tools::install()?;
+            if *install_only {
+                return Ok(());
+            }
+            deploy::compare(&tools, *runs, *json)
+        }
     }
-    deploy::compare(&tools, *runs, *json)
 }

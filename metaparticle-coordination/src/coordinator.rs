@@ -1,8 +1,5 @@
 //! [`Coordinator`]: what all elections and locks of a process share: the connection, who it is, the tasks, the end.
 
-#[cfg(test)]
-mod tests;
-
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
