@@ -2,6 +2,7 @@
 
 mod faults;
 mod handover;
+mod store;
 mod world;
 
 use metaparticle_protocol::{
@@ -123,6 +124,19 @@ fn proof_that_the_holder_has_ended_replaces_the_waiting() {
     assert_eq!(world.leader(), None, "proof about somebody else");
     world.step(1, Input::Terminated("a_uid_random".into()));
     world.until(millis(50), |world| world.leader() == Some(1));
+}
+
+#[test]
+fn proof_about_one_holder_says_nothing_about_the_next() {
+    let mut world = World::settled(2);
+    world.crash(0);
+    world.step(1, Input::Withdraw);
+    world.step(1, Input::Terminated("a_uid_random".into()));
+    world.edit(|lease| lease.spec.holder = Some("client-go".into()));
+    world.run(millis(2));
+    world.step(1, Input::Contend);
+    let took = world.until(LEASE + millis(100), |world| world.leader() == Some(1));
+    assert!(took + millis(100) >= LEASE, "{took:?}");
 }
 
 #[test]

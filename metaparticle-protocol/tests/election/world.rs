@@ -7,11 +7,9 @@ use std::{
 };
 
 use metaparticle_protocol::{
-    Budget, Lease, Machine, Moment, Mutants, Name, Reply, Request, Selector, Sight, Stamp, Token,
-    Version,
+    Budget, Lease, Machine, Moment, Mutants, Name, Reply, Request, Selector, Sight, Token, Version,
     api::{Call, Watch},
     election::{Action, Config, Elector, Ended, Input, TermId},
-    lease::{Draft, Spec, When},
 };
 
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
@@ -41,13 +39,15 @@ pub(crate) enum Net {
     Refused,
     /// Updates are answered with 409, whatever is there; events come.
     Contradicted,
+    /// Events come two seconds late.
+    Slow,
     /// Requests are done, their answers are lost; events come.
     Deaf,
 }
 
 impl Net {
     fn shows(self) -> bool {
-        matches!(self, Self::Up | Self::Deaf | Self::Contradicted)
+        !matches!(self, Self::Hung | Self::Refused)
     }
 }
 
@@ -62,6 +62,7 @@ pub(crate) struct Node {
     pub(crate) ended: Vec<Ended>,
     pub(crate) declined: usize,
     pub(crate) requests: Vec<(Moment, Request)>,
+    pub(crate) last: Call,
     watches: BTreeMap<Watch, Selector>,
 }
 
@@ -71,7 +72,7 @@ pub(crate) struct World {
     pub(crate) leases: BTreeMap<Name, Lease>,
     pub(crate) version: u64,
     pub(crate) tokens: Vec<Token>,
-    uids: u64,
+    pub(crate) uids: u64,
     seq: u64,
     queue: BTreeMap<(Moment, u64), Event>,
 }
@@ -117,6 +118,7 @@ impl World {
             ended: Vec::new(),
             declined: 0,
             requests: Vec::new(),
+            last: Call(0),
             watches: BTreeMap::new(),
         });
         let node = self.nodes.len() - 1;
@@ -208,7 +210,7 @@ impl World {
         self.check();
     }
 
-    /// Lets time pass in which nobody does anything: this process is stopped, and the network holds everything back.
+    /// Lets time pass in which nobody does anything.
     pub(crate) fn pause_all(&mut self, span: Duration) {
         self.now += span;
     }
@@ -249,7 +251,9 @@ impl World {
 
     fn push(&mut self, event: Event) {
         self.seq += 1;
-        self.queue.insert((self.now + TRIP, self.seq), event);
+        let slow = matches!(event, Event::See(node, ..) if self.nodes[node].net == Net::Slow);
+        let trip = if slow { secs(2) } else { TRIP };
+        self.queue.insert((self.now + trip, self.seq), event);
     }
 
     fn handle(&mut self, event: Event) {
@@ -259,7 +263,7 @@ impl World {
                     Net::Contradicted if matches!(request, Request::Update { .. }) => {
                         Reply::Conflict
                     }
-                    Net::Up | Net::Contradicted => self.serve(request),
+                    Net::Up | Net::Slow | Net::Contradicted => self.serve(request),
                     Net::Deaf => {
                         self.serve(request);
                         return;
@@ -288,6 +292,7 @@ impl World {
             match action {
                 Action::Send { call, request, .. } => {
                     state.requests.push((self.now, request.clone()));
+                    state.last = call;
                     self.push(Event::Arrive(node, call, request));
                 }
                 Action::Watch { watch, by } => {
@@ -332,7 +337,7 @@ impl World {
         }
     }
 
-    fn list(&self, by: &Selector) -> Sight {
+    pub(crate) fn list(&self, by: &Selector) -> Sight {
         let leases = self
             .leases
             .values()
@@ -386,87 +391,6 @@ impl World {
         }
         for (node, watch) in seen {
             self.push(Event::See(node, watch, sight.clone()));
-        }
-    }
-
-    fn serve(&mut self, request: Request) -> Reply {
-        match request {
-            Request::Get { name } => self
-                .leases
-                .get(&name)
-                .cloned()
-                .map_or(Reply::Absent, Reply::Is),
-            Request::Create { name, .. } if self.leases.contains_key(&name) => Reply::Exists,
-            Request::Create { name, draft } => {
-                self.uids += 1;
-                let uid = format!("u{}", self.uids).into();
-                let lease = self.made(name, uid, draft.clone());
-                let lease = Lease {
-                    labels: draft.labels,
-                    ..lease
-                };
-                self.write(&lease);
-                Reply::Is(lease)
-            }
-            Request::Update {
-                name,
-                uid,
-                version,
-                draft,
-            } => match self.leases.get(&name) {
-                None => Reply::Absent,
-                Some(old) if old.uid != uid || old.version != version => Reply::Conflict,
-                Some(old) => {
-                    let labels = old.labels.clone();
-                    let lease = self.made(name, uid, draft);
-                    let lease = Lease { labels, ..lease };
-                    self.write(&lease);
-                    Reply::Is(lease)
-                }
-            },
-            Request::Delete { name, uid, version } => match self.leases.get(&name) {
-                None => Reply::Absent,
-                Some(old)
-                    if old.uid != uid || version.is_some_and(|version| version != old.version) =>
-                {
-                    Reply::Conflict
-                }
-                Some(_) => {
-                    self.delete(&name);
-                    Reply::Deleted
-                }
-            },
-            Request::List { labels, .. } => match self.list(&Selector::Labels(labels)) {
-                Sight::Listed(leases, version) => Reply::List(leases, version),
-                _ => unreachable!(),
-            },
-        }
-    }
-
-    fn made(&mut self, name: Name, uid: metaparticle_protocol::Uid, draft: Draft) -> Lease {
-        let version = self.next();
-        // Each node's wall clock is another one; nobody may care.
-        let now = Some(Stamp(
-            i64::try_from(version.0).expect("small") * 7919 % 1000,
-        ));
-        let stamp = |when| match when {
-            When::Now => now,
-            When::Kept(kept) => kept,
-        };
-        Lease {
-            name,
-            uid,
-            version,
-            spec: Spec {
-                holder: draft.holder,
-                duration: Some(draft.duration),
-                acquired: stamp(draft.acquired),
-                renewed: stamp(draft.renewed),
-                transitions: draft.transitions,
-            },
-            annotations: draft.annotations,
-            labels: BTreeMap::new(),
-            deleting: false,
         }
     }
 
