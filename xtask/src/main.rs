@@ -1,5 +1,6 @@
 //! `cargo xtask …`: everything a contributor runs that is not `cargo test`.
 
+mod chaos;
 mod clock;
 mod cluster;
 mod command;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Task::Fuzz { seconds, seed } => fuzz::run(seconds, seed).map_err(Into::into),
         Task::Schema => schema::run().map_err(Into::into),
         Task::E2e { arguments } => e2e::run(&arguments).map_err(Into::into),
+        Task::Chaos(arguments) => chaos::run(&arguments).map_err(Into::into),
         Task::Contract { arguments } => contract::run(&arguments).map_err(Into::into),
     };
     match done {
@@ -72,6 +74,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Elections and locks under faults: separate processes on an API server of the suite's own, beside client-go
+    Chaos(chaos::Arguments),
     /// The suite on a real cluster: the one of `cluster up`, or `METAPARTICLE_TEST_KUBECONFIG`
     E2e {
         /// What the test runner gets, such as the name of a test

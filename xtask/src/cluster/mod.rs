@@ -36,6 +36,14 @@ pub(crate) use self::error::Error;
 /// Names a cluster to be used instead of the one that `up` makes.
 pub(crate) const OTHER_CLUSTER: &str = "METAPARTICLE_TEST_KUBECONFIG";
 
+/// The program that has all of Kubernetes in it, built at the first use.
+///
+/// # Errors
+/// When it cannot be built.
+pub(crate) fn kubernetes() -> Result<std::path::PathBuf, crate::go::Error> {
+    programs::KUBERNETES.build()
+}
+
 /// What to do with the test cluster.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {

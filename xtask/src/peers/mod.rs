@@ -7,7 +7,7 @@ mod tools;
 
 use clap::Subcommand;
 
-use crate::{cluster, command, debian, file, go};
+use crate::{chaos, cluster, command, debian, file, go};
 
 /// What to compare.
 #[derive(Debug, Subcommand)]
@@ -26,6 +26,12 @@ pub(crate) enum Action {
     },
     /// The embedded cluster beside the control plane of the test cluster; each figure a line of JSON
     Local,
+    /// Elections and locks beside client-go and etcd's mutex, on an API server of its own
+    Election {
+        /// How often each step is measured
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=200))]
+        runs: u32,
+    },
 }
 
 /// Why peers could not be compared.
@@ -41,6 +47,9 @@ pub(crate) enum Error {
     /// A package could not be installed.
     #[error(transparent)]
     Debian(#[from] debian::Error),
+    /// The suite of elections.
+    #[error(transparent)]
+    Chaos(#[from] chaos::Error),
     /// A peer failed.
     #[error(transparent)]
     Command(#[from] command::Error),
@@ -77,5 +86,6 @@ pub(crate) fn run(action: &Action) -> Result<(), Error> {
             }
             deploy::compare(&tools, *runs, *json)
         }
+        Action::Election { runs } => Ok(chaos::figures(*runs)?),
     }
 }

@@ -1,0 +1,2 @@
+//! Ours as a candidate.
+fn main() {}

@@ -1,0 +1,155 @@
+//! What all processes of a run said, and the terms that follow from it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use crate::line::{Line, Said};
+
+/// Which process said it: a process that is started again is another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Who(pub usize);
+
+/// One line of one process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Who said it.
+    pub who: Who,
+    /// When, and what.
+    pub line: Line,
+}
+
+/// What is being written down.
+#[derive(Debug, Default)]
+pub struct History(Mutex<Vec<Event>>);
+
+impl History {
+    /// Writes a line down.
+    pub fn add(&self, who: Who, line: Line) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Event { who, line });
+    }
+
+    /// All lines so far. Those of one process are in the order in which it said them.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Who leads now, as far as it said: the last of those that said so within `recently` nanoseconds.
+    #[must_use]
+    pub fn leader(&self, now: i64, recently: i64) -> Option<Who> {
+        let events = self.events();
+        let said = events
+            .iter()
+            .rev()
+            .take_while(|it| it.line.at > now - 10 * recently);
+        let mut last = said.filter(|it| it.line.at > now - recently);
+        let found = last.find(|it| matches!(it.line.said, Said::Lead(_) | Said::Valid(_)))?;
+        let since = events
+            .iter()
+            .rev()
+            .take_while(|it| it.line.at >= found.line.at);
+        let is_lost = since
+            .into_iter()
+            .any(|it| it.who == found.who && it.line.said == Said::Lost);
+        (!is_lost).then_some(found.who)
+    }
+}
+
+/// From the first to the last moment at which a process believed to lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// Who.
+    pub who: Who,
+    /// Its token, 0 if it has none.
+    pub token: u64,
+    /// The first moment.
+    pub from: i64,
+    /// The last moment.
+    pub until: i64,
+    /// Every moment at which it said so.
+    pub words: Vec<i64>,
+}
+
+/// The terms, in the order of their beginnings.
+#[must_use]
+pub fn terms(events: &[Event]) -> Vec<Term> {
+    let mut open: BTreeMap<Who, Term> = BTreeMap::new();
+    let mut done = Vec::new();
+    for Event { who, line } in events {
+        match line.said {
+            Said::Lead(token) => {
+                let term = Term {
+                    who: *who,
+                    token,
+                    from: line.at,
+                    until: line.at,
+                    words: vec![line.at],
+                };
+                done.extend(open.insert(*who, term));
+            }
+            Said::Valid(_) => {
+                if let Some(term) = open.get_mut(who) {
+                    term.until = term.until.max(line.at);
+                    term.words.push(line.at);
+                }
+            }
+            Said::Lost | Said::Done => done.extend(open.remove(who)),
+            _ => {}
+        }
+    }
+    done.extend(open.into_values());
+    done.sort_by_key(|term| term.from);
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(lines: &[(usize, &str)]) -> Vec<Event> {
+        let event = |(who, text): &(usize, &str)| Event {
+            who: Who(*who),
+            line: Line::parse(text).unwrap(),
+        };
+        lines.iter().map(event).collect()
+    }
+
+    #[test]
+    fn term_lasts_from_its_first_to_its_last_word() {
+        let said = [
+            (0, "10 lead 3"),
+            (0, "15 valid 3"),
+            (1, "16 ready"),
+            (0, "90 lost"),
+            (1, "40 lead 4"),
+            (1, "60 valid 4"),
+        ];
+        let terms = terms(&events(&said));
+        let times: Vec<_> = terms
+            .iter()
+            .map(|it| (it.who.0, it.token, it.from, it.until))
+            .collect();
+        // What is silent does not count: nothing was done after the last word.
+        assert_eq!(times, [(0, 3, 10, 15), (1, 4, 40, 60)]);
+    }
+
+    #[test]
+    fn leader_is_who_said_so_last_and_has_not_lost() {
+        let history = History::default();
+        for event in events(&[(0, "10 lead 3"), (1, "20 lead 4"), (1, "30 valid 4")]) {
+            history.add(event.who, event.line);
+        }
+        assert_eq!(history.leader(31, 5), Some(Who(1)));
+        assert_eq!(history.leader(100, 5), None);
+        history.add(Who(1), Line::parse("31 lost").unwrap());
+        assert_eq!(history.leader(32, 5), None);
+    }
+}

@@ -1,0 +1,245 @@
+//! What the runs showed: one line a subject and fault, and whether the promises hold.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    time::Duration,
+};
+
+use crate::{
+    clock::nanoseconds,
+    faults::Fault,
+    judge::{self, Overlap, Verdict},
+    plan::Plan,
+    program::Program,
+    run::Outcome,
+};
+
+/// What one run showed.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Who contended.
+    pub subject: String,
+    /// What was done.
+    pub fault: Fault,
+    /// Which run.
+    pub number: u64,
+    /// The judgement.
+    pub verdict: Verdict,
+    /// Overlaps that ours is to blame for, beyond what forced changes allow.
+    pub ours: usize,
+    /// The longest overlap.
+    pub longest: Duration,
+    /// What else went wrong: no leader afterwards, a jump that did not arrive, a process that did not end.
+    pub complaints: Vec<&'static str>,
+    /// Whether only ours contended.
+    is_ours: bool,
+}
+
+/// All runs together.
+#[derive(Debug, Default)]
+pub struct Report {
+    findings: Vec<Finding>,
+}
+
+impl Finding {
+    /// Judges a run of an election.
+    #[must_use]
+    pub fn of_election(plan: &Plan, outcome: &Outcome) -> Self {
+        let verdict = judge::election(&outcome.events);
+        let is_ours = plan.candidates.contains(&Program::Ours);
+        let blamed = verdict
+            .overlaps
+            .iter()
+            .filter(|it| is_blamed(it, plan, outcome));
+        let complaints = [
+            (!outcome.recovered, "nobody leads afterwards"),
+            (!outcome.jumped, "the jump did not reach the victim"),
+            (!outcome.ended, "a process did not end"),
+            (
+                verdict.tokens > 0 && !plan.fault.is_forced(),
+                "tokens do not rise",
+            ),
+            (verdict.stale > 0, "a stale write was accepted"),
+            (verdict.terms == 0, "nobody ever led"),
+        ];
+        Self {
+            ours: blamed.count(),
+            longest: verdict
+                .overlaps
+                .iter()
+                .map(|it| crate::clock::duration(it.lasted))
+                .max()
+                .unwrap_or_default(),
+            subject: subject(plan),
+            fault: plan.fault,
+            number: plan.number,
+            complaints: complaints.iter().filter(|it| it.0).map(|it| it.1).collect(),
+            verdict,
+            is_ours,
+        }
+    }
+
+    /// Whether there is nothing to look at.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.verdict.overlaps.is_empty() && self.complaints.is_empty()
+    }
+
+    /// Whether what we promise was kept.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        !self.is_ours || (self.ours == 0 && self.complaints.is_empty())
+    }
+}
+
+/// Whose fault an overlap is: ours if ours led on, or if ours took a Lease that was renewed less than its duration ago.
+/// After a change by hand, ours may lead on until its deadline.
+fn is_blamed(overlap: &Overlap, plan: &Plan, outcome: &Outcome) -> bool {
+    let process = |who| outcome.processes.iter().find(|it| it.0 == who);
+    let (Some(earlier), Some(later)) = (process(overlap.earlier), process(overlap.later)) else {
+        return true;
+    };
+    if plan.fault.is_forced() {
+        let allowed = nanoseconds(plan.lease) / 100 * 80;
+        return earlier.1 == Program::Ours && overlap.lasted > allowed;
+    }
+    if earlier.1 == Program::Ours {
+        return true;
+    }
+    let renewals = earlier
+        .2
+        .iter()
+        .filter(|it| it.verb == "PUT" && it.status == 200);
+    let renewed = renewals.map(|it| it.at).filter(|at| *at < overlap.at).max();
+    let is_early = renewed.is_some_and(|at| overlap.at - at < nanoseconds(plan.lease));
+    later.1 == Program::Ours && is_early
+}
+
+fn subject(plan: &Plan) -> String {
+    let mut programs: Vec<_> = plan
+        .candidates
+        .iter()
+        .map(|it| match it {
+            Program::ClientGo { .. } if plan.candidates.contains(&Program::Ours) => {
+                "client-go".to_owned()
+            }
+            other => other.to_string(),
+        })
+        .collect();
+    programs.sort();
+    programs.dedup();
+    programs.join(" + ")
+}
+
+impl Report {
+    /// Adds a run.
+    pub fn add(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// Whether every promise was kept.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        !self.findings.is_empty() && self.findings.iter().all(Finding::holds)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut groups: BTreeMap<(&str, Fault), Vec<&Finding>> = BTreeMap::new();
+        for finding in &self.findings {
+            groups
+                .entry((&finding.subject, finding.fault))
+                .or_default()
+                .push(finding);
+        }
+        writeln!(
+            f,
+            "{:<26} {:<17} {:>4} {:>5} {:>13} {:>9} {:>5} {:>7} {:>7}",
+            "subject",
+            "fault",
+            "runs",
+            "terms",
+            "with overlap",
+            "longest",
+            "stale",
+            "written",
+            "refused"
+        )?;
+        for ((subject, fault), all) in &groups {
+            let sum = |of: fn(&Finding) -> usize| all.iter().map(|it| of(it)).sum::<usize>();
+            let longest = all.iter().map(|it| it.longest).max().unwrap_or_default();
+            writeln!(
+                f,
+                "{subject:<26} {:<17} {:>4} {:>5} {:>13} {:>7.2} s {:>5} {:>7} {:>7}",
+                fault.to_string(),
+                all.len(),
+                sum(|it| it.verdict.terms),
+                sum(|it| usize::from(!it.verdict.overlaps.is_empty())),
+                longest.as_secs_f64(),
+                sum(|it| it.verdict.stale),
+                sum(|it| it.verdict.writes.0),
+                sum(|it| it.verdict.writes.1),
+            )?;
+        }
+        for finding in self
+            .findings
+            .iter()
+            .filter(|it| !it.holds() || !it.complaints.is_empty())
+        {
+            let mut text = finding.complaints.join(", ");
+            if finding.ours > 0 {
+                write!(text, " OURS LED BESIDE ANOTHER ({} times)", finding.ours)?;
+            }
+            writeln!(
+                f,
+                "run {} ({}, {}): {text}",
+                finding.number, finding.subject, finding.fault
+            )?;
+        }
+        let ours: Vec<_> = self.findings.iter().filter(|it| it.is_ours).collect();
+        let broken = ours.iter().filter(|it| !it.holds()).count();
+        let overlaps: usize = ours.iter().map(|it| it.ours).sum();
+        let stale: usize = ours.iter().map(|it| it.verdict.stale).sum();
+        writeln!(
+            f,
+            "chaos: {} runs, {} with ours: {overlaps} overlaps of ours, {stale} stale writes, {broken} runs broke a promise",
+            self.findings.len(),
+            ours.len(),
+        )
+    }
+}
+
+impl Outcome {
+    /// The whole history as text, for somebody who looks for the reason.
+    #[must_use]
+    pub fn text(&self, finding: &Finding) -> String {
+        let mut text = format!("{finding:#?}\n");
+        let start = self.events.first().map_or(0, |it| it.line.at);
+        let milliseconds = |at: i64| (at - start) / 1_000_000;
+        let mut lines: Vec<(i64, String)> = Vec::new();
+        for event in &self.events {
+            let line = format!("{:?} {:?}", event.who.0, event.line.said);
+            if !line.contains("Clock") {
+                lines.push((event.line.at, line));
+            }
+        }
+        for (who, program, seen) in &self.processes {
+            for it in seen {
+                lines.push((
+                    it.at,
+                    format!(
+                        "{} ({program}) asks {} {} -> {}",
+                        who.0, it.verb, it.path, it.status
+                    ),
+                ));
+            }
+        }
+        lines.sort();
+        for (at, line) in lines {
+            let _ = writeln!(text, "{:>7} {line}", milliseconds(at));
+        }
+        text
+    }
+}

@@ -1,0 +1,257 @@
+//! One run of an election: candidates start, the fault strikes twice, all are ended, the history is judged.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::Barrier,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    api::Api,
+    candidate::Candidate,
+    clock::now,
+    faults::{self, Fault},
+    history::{Event, History, Who},
+    line::Said,
+    plan::Plan,
+    program::{Program, Programs, Task},
+    proxy::{Proxy, Seen},
+    random::Random,
+    upstream::Upstream,
+};
+
+/// The name of the election of every run.
+const ELECTION: &str = "contested";
+
+/// What all runs share.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The API server.
+    pub upstream: Upstream,
+    /// The programs.
+    pub programs: Programs,
+    /// Made new for each execution, so that namespaces differ.
+    pub stamp: String,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// All that was said.
+    pub events: Vec<Event>,
+    /// Which program each was, and what it asked of the API server.
+    pub processes: Vec<(Who, Program, Vec<Seen>)>,
+    /// Whether there was a leader after each fault.
+    pub recovered: bool,
+    /// Whether a jump of clocks was seen by its victim; true if there was none.
+    pub jumped: bool,
+    /// Whether all ended when they were asked to.
+    pub ended: bool,
+}
+
+/// Where runs of a round meet: all are ready, the fault has passed.
+#[derive(Debug)]
+pub struct Round {
+    /// Everybody waits here before the fault, and after it.
+    pub meet: Barrier,
+}
+
+struct Running<'a> {
+    world: &'a World,
+    plan: &'a Plan,
+    namespace: String,
+    history: Arc<History>,
+    candidates: Vec<(Program, Candidate)>,
+    gone: Vec<(Who, Program, Vec<Seen>)>,
+    next: usize,
+    random: Random,
+    recovered: bool,
+    jumped: bool,
+    ended: bool,
+}
+
+/// Runs it. With a `round`, the fault is done by somebody else to the servers.
+///
+/// # Errors
+/// If the API server does not answer or a process cannot be started.
+pub async fn election(world: &World, plan: &Plan, round: Option<&Round>) -> io::Result<Outcome> {
+    let namespace = format!("run-{}-{}", world.stamp, plan.number);
+    let api = Api::new(world.upstream.clone());
+    api.create_namespace(&namespace).await?;
+    let mut run = Running {
+        world,
+        plan,
+        namespace,
+        history: Arc::default(),
+        candidates: Vec::new(),
+        gone: Vec::new(),
+        next: 0,
+        random: Random::new(plan.number),
+        recovered: true,
+        jumped: plan.fault.jump().is_none(),
+        ended: true,
+    };
+    for program in &plan.candidates {
+        run.start(*program).await?;
+    }
+    run.wait_for_leader().await;
+    for _ in 0..2 {
+        match round {
+            Some(round) => {
+                round.meet.wait().await;
+                round.meet.wait().await;
+            }
+            None => run.strike(&api).await?,
+        }
+        run.wait_for_leader().await;
+        let settle = run.random.between(30, 80);
+        sleep(plan.lease * u32::try_from(settle).unwrap_or(50) / 100).await;
+    }
+    run.finish().await
+}
+
+impl Running<'_> {
+    async fn start(&mut self, program: Program) -> io::Result<()> {
+        let who = Who(self.next);
+        self.next += 1;
+        let proxy = Proxy::start(self.world.upstream.clone(), self.random.bits()).await?;
+        let (server, identity) = (proxy.url(), format!("candidate-{}", who.0));
+        let task = Task {
+            server: &server,
+            namespace: &self.namespace,
+            name: ELECTION,
+            identity: &identity,
+            lease: self.plan.lease,
+        };
+        let command = self.world.programs.candidate(program, &task);
+        let candidate = Candidate::start(command, proxy, who, self.history.clone())?;
+        self.candidates.push((program, candidate));
+        Ok(())
+    }
+
+    /// Waits until somebody says that it leads; a crash of the leader may have to be waited out, and a release of
+    /// client-go on top.
+    async fn wait_for_leader(&mut self) {
+        let until = Instant::now() + self.plan.lease * 4 + Duration::from_secs(15);
+        while self.history.leader(now(), 100_000_000).is_none() {
+            if Instant::now() > until {
+                self.recovered = false;
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn strike(&mut self, api: &Api) -> io::Result<()> {
+        let fault = self.plan.fault;
+        if fault.is_forced() {
+            let path = format!(
+                "/apis/coordination.k8s.io/v1/namespaces/{}/leases/{ELECTION}",
+                self.namespace
+            );
+            faults::on_lease(fault, api, &path).await?;
+            sleep(self.plan.lease).await;
+            return Ok(());
+        }
+        // Mostly the leader; a follower's faults must not disturb either.
+        let leader = self.history.leader(now(), 100_000_000);
+        let leader = self
+            .candidates
+            .iter()
+            .position(|(_, it)| Some(it.who) == leader);
+        let any = usize::try_from(self.random.bits() % 3).unwrap_or(0);
+        let spare_leader = self.random.chance(20);
+        let index = leader.filter(|_| !spare_leader).unwrap_or(any);
+        let struck_at = now();
+        let (program, victim) = &mut self.candidates[index];
+        let (program, who) = (*program, victim.who);
+        faults::on_process(fault, victim, self.plan.lease, &mut self.random).await?;
+        if fault.ends() {
+            let (_, mut victim) = self.candidates.remove(index);
+            let limit = self.plan.lease * 2 + Duration::from_secs(12);
+            let ended = victim.ended(limit).await;
+            self.ended &= ended || fault == Fault::Kill;
+            self.gone.push((who, program, victim.proxy.seen()));
+            self.start(program).await?;
+        }
+        if let Some(jump) = fault.jump() {
+            self.jumped |= saw_jump(
+                &self.history.events(),
+                who,
+                struck_at,
+                jump.wall,
+                jump.monotonic,
+            );
+        }
+        Ok(())
+    }
+
+    async fn finish(mut self) -> io::Result<Outcome> {
+        for (_, candidate) in &self.candidates {
+            candidate.terminate();
+        }
+        let limit = self.plan.lease * 2 + Duration::from_secs(12);
+        for (program, mut candidate) in self.candidates {
+            self.ended &= candidate.ended(limit).await;
+            self.gone
+                .push((candidate.who, program, candidate.proxy.seen()));
+        }
+        Ok(Outcome {
+            events: self.history.events(),
+            processes: self.gone,
+            recovered: self.recovered,
+            jumped: self.jumped,
+            ended: self.ended,
+        })
+    }
+}
+
+/// Whether the process's own clocks moved by so many seconds more than the machine's since `since`.
+fn saw_jump(events: &[Event], who: Who, since: i64, wall: i64, monotonic: i64) -> bool {
+    let clocks: Vec<_> = events
+        .iter()
+        .filter(|it| it.who == who)
+        .filter_map(|it| match it.line.said {
+            Said::Clock(clock) => Some((it.line.at, clock)),
+            _ => None,
+        })
+        .collect();
+    let Some((at, before)) = clocks.iter().rev().find(|(at, _)| *at < since) else {
+        return false;
+    };
+    let is_near =
+        |seconds: i64, moved: i64| (moved - seconds * 1_000_000_000).abs() < 5_000_000_000;
+    clocks
+        .iter()
+        .filter(|(later, _)| *later > since)
+        .any(|(later, clock)| {
+            let passed = later - at;
+            is_near(wall, clock[0] - before[0] - passed)
+                && is_near(monotonic, clock[1] - before[1] - passed)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::Line;
+
+    #[test]
+    fn jump_is_seen_in_the_clocks_that_the_victim_says() {
+        let second = 1_000_000_000_i64;
+        let said = |at: i64, wall: i64, monotonic: i64| Event {
+            who: Who(0),
+            line: Line {
+                at: at * second,
+                said: Said::Clock([wall * second, monotonic * second, 0]),
+            },
+        };
+        let events = [said(10, 500, 3), said(12, 562, 5)];
+        assert!(saw_jump(&events, Who(0), 11 * second, 60, 0));
+        assert!(!saw_jump(&events, Who(0), 11 * second, -60, 0));
+        assert!(!saw_jump(&events, Who(0), 11 * second, 0, 60));
+        assert!(!saw_jump(&events, Who(1), 11 * second, 60, 0));
+        assert!(!saw_jump(&events[..1], Who(0), 11 * second, 60, 0));
+    }
+}
