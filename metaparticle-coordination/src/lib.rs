@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "what elections and locks use comes with them")]
 
 pub mod coordinator;
+pub mod fence;
 
 mod clock;
 mod connect;
@@ -17,6 +18,8 @@ mod part;
 mod random;
 mod refusal;
 mod store;
+#[cfg(test)]
+mod testing;
 mod watch;
 mod word;
 

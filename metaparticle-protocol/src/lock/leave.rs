@@ -1,8 +1,10 @@
 //! The end of an acquisition: withdrawn, released, swept (L4).
 
+use std::sync::Arc;
+
 use super::{
     Action, Guard, Locks, Loss,
-    entry::{Leaving, Stage},
+    entry::{Entry, Leaving, Stage},
 };
 use crate::{Name, Uid, Version, mutant::Mutant};
 
@@ -25,6 +27,20 @@ impl Locks {
             && let Some(leaving) = uid.and_then(|uid| self.leaving.get_mut(&uid))
         {
             leaving.relied_on = true;
+        }
+    }
+
+    /// No order can be learned: whoever has no place yet gets none.
+    pub(super) fn unseen(&mut self, why: &Arc<str>, actions: &mut Vec<Action>) {
+        let without_place =
+            |entry: &Entry| entry.is_wanted() && !matches!(entry.stage, Stage::Queued { .. });
+        let all = self.entries.iter();
+        let all: Vec<_> = all
+            .filter(|(_, entry)| without_place(entry))
+            .map(|(guard, _)| *guard)
+            .collect();
+        for guard in all {
+            self.fail(guard, Arc::clone(why), actions);
         }
     }
 

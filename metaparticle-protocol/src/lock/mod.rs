@@ -57,6 +57,8 @@ pub enum Input {
     Reply(Call, Reply),
     /// What the watch of all tickets shows.
     Sight(Sight),
+    /// The watch of all tickets is refused, for a reason that people can mend.
+    Refused(Arc<str>),
     /// There is a session.
     Opened {
         /// Its name.
@@ -340,6 +342,7 @@ impl Machine for Locks {
             Input::Leave { guard } => self.leave(guard, &mut actions),
             Input::Reply(call, reply) => self.reply(now, call, reply, &mut actions),
             Input::Sight(sight) => self.sight(sight, &mut actions),
+            Input::Refused(why) => self.unseen(&why, &mut actions),
             Input::Opened { name, uid } => {
                 self.session = Some((name, uid));
                 self.asked = false;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -376,7 +377,7 @@ impl Locks {
         }
     }
 
-    fn fail(&mut self, guard: Guard, why: std::sync::Arc<str>, actions: &mut Vec<Action>) {
+    pub(super) fn fail(&mut self, guard: Guard, why: Arc<str>, actions: &mut Vec<Action>) {
         self.withdraw(guard, false);
         let why = Failure::Refused(why);
         actions.push(Action::Failed { guard, why });

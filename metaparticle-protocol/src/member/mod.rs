@@ -455,6 +455,13 @@ impl Machine for Member {
             Input::Leave { guard } => self.tell_locks(now, lock::Input::Leave { guard }),
             Input::Reply(call, reply) => self.reply(now, call, reply),
             Input::Sight(watch, sight) => self.sight(now, watch, sight),
+            Input::Refused(watch, why) if self.tickets == Some(watch) => {
+                self.tell_locks(now, lock::Input::Refused(why))
+            }
+            Input::Refused(_, why) => {
+                actions.push(Action::Refused(why));
+                Vec::new()
+            }
             Input::Proven { uid } => self.tell_undertaker(now, death::Input::Proven { uid }),
             Input::Revoke { name, uid } => {
                 self.tell_undertaker(now, death::Input::Revoke { name, uid })

@@ -34,6 +34,8 @@ pub enum Input {
     Reply(Call, Reply),
     /// What a watch shows.
     Sight(Watch, Sight),
+    /// A watch is refused, for a reason that people can mend. It is tried again.
+    Refused(Watch, Arc<str>),
     /// Proof that the process of a session that is followed has ended (P1).
     Proven {
         /// The uid of the session.

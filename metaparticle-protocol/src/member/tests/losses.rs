@@ -262,3 +262,27 @@ fn api_server_that_does_not_answer_is_asked_sparingly() {
     world.pass(SECOND * 30);
     assert_eq!(world.members[0].held.len(), 501);
 }
+
+#[test]
+fn refused_watch_fails_who_has_no_place_and_spares_who_has() {
+    let mut world = World::new(1);
+    let held = world.lock(0, "a", Kind::Mutex);
+    world.settle();
+    let waiter = world.lock(0, "a", Kind::Mutex);
+    world.settle();
+    world.members[0].blind = true;
+    world.lose_watches(0);
+    let late = world.lock(0, "b", Kind::Mutex);
+    let tickets = world.members[0]
+        .said
+        .iter()
+        .find_map(|action| match action {
+            Action::Watch { watch, .. } => Some(*watch),
+            _ => None,
+        });
+    let why: std::sync::Arc<str> = "no verb watch".into();
+    world.input(0, Input::Refused(tickets.expect("a watch"), why.clone()));
+    assert_eq!(world.members[0].failure(late), Some(&Failure::Refused(why)));
+    assert!(world.holds(0, held));
+    assert_eq!(world.members[0].failure(waiter), None);
+}

@@ -1,6 +1,9 @@
 //! [`drive`]: runs one [`Machine`] as one task: inputs in the order in which they come, actions in the order in which it
 //! asks for them, and a tick when it is due.
 
+#[cfg(test)]
+mod tests;
+
 use std::{future::Future, pin::pin, time::Duration};
 
 use futures::StreamExt as _;

@@ -1,5 +1,8 @@
 //! [`Coordinator`]: what all elections and locks of a process share: the connection, who it is, the tasks, the end.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

@@ -3,6 +3,9 @@
 //! It begins with a consistent list. A watch that ends in order goes on from where it was; everything else (refused,
 //! broken, forgotten versions, silence, a pause of this process) is [`Sight::Lost`], and then a new list (T2).
 
+#[cfg(test)]
+mod tests;
+
 use std::{pin::pin, time::Duration};
 
 use futures::{
