@@ -55,7 +55,12 @@ impl Draft {
                 self.on_exit = read.value;
                 Some(read.span)
             }
+            Key::Coordination if matches!(field.value, Value::List(..)) => {
+                self.coordination = true;
+                self.nested(keys::COORDINATION, field, errors)
+            }
             Key::Coordination => flag(&mut self.coordination, field.flag(errors)),
+            Key::Policy => flag(&mut self.policy, field.flag(errors)),
             Key::Replicas => put(&mut self.replicas, field.number(errors, count(key))),
             Key::Shards => put(&mut self.shards, field.number(errors, count(key))),
             Key::ShardKey => put(&mut self.shard_key, field.text(errors, ShardKey::parse)),

@@ -42,6 +42,7 @@ pub fn app(mut draft: Draft, build: &Build, errors: &mut Errors) -> AppSpec {
         base: draft.base.take(),
         on_exit: draft.on_exit,
         coordination: draft.coordination,
+        policy: draft.policy,
         workload,
     };
     for violation in spec.check() {

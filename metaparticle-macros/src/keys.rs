@@ -41,6 +41,9 @@ const JOB: &[Known] = &[
     (Key::Parallelism, "parallelism = 2"),
 ];
 
+/// Keys in `coordination(…)`.
+pub const COORDINATION: &[Known] = &[(Key::Policy, "policy")];
+
 /// Keys in `resources(…)`.
 pub const RESOURCES: &[Known] = &[
     (Key::Cpu, r#"cpu = "100m""#),
@@ -93,7 +96,11 @@ pub fn unknown_in_attribute(text: &str, attribute: &str) -> String {
             return format!("`{text}` belongs to another attribute: write `#[{owner}({example})]`");
         }
     }
-    for (list, known) in [("resources", RESOURCES), ("probes", PROBES)] {
+    for (list, known) in [
+        ("resources", RESOURCES),
+        ("probes", PROBES),
+        ("coordination", COORDINATION),
+    ] {
         if let Some((_, example)) = find(text, known) {
             return format!("`{text}` belongs in `{list}`: write `{list}({example})`");
         }

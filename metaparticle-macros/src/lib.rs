@@ -1,7 +1,7 @@
-//! The attributes `#[containerize]`, `#[replicated]`, `#[sharded]` and `#[job]`; documented where `metaparticle`
-//! re-exports them.
+//! The attributes `#[containerize]`, `#[replicated]`, `#[sharded]` and `#[job]` of `main`, and `#[leader]` and
+//! `#[exclusive]` of other functions; documented where `metaparticle` re-exports them.
 //!
-//! Each of the four only moves its arguments into one trailing `#[__spec(…)]` (`stack`), which expands last:
+//! Each of the first four only moves its arguments into one trailing `#[__spec(…)]` (`stack`), which expands last:
 //! `parse` → `model` → `check` → `expand` with `artifacts`, or `fallback` where something is wrong.
 
 #![allow(
@@ -23,6 +23,7 @@ mod keys;
 mod model;
 mod parse;
 mod stack;
+mod sugar;
 mod target_dir;
 mod value;
 
@@ -50,6 +51,18 @@ pub fn sharded(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
     stack::push("job", &args.into(), item.into()).into()
+}
+
+#[allow(missing_docs, reason = "documented at the re-export")]
+#[proc_macro_attribute]
+pub fn leader(args: TokenStream, item: TokenStream) -> TokenStream {
+    sugar::expand(sugar::Sugar::Leader, args.into(), item.into()).into()
+}
+
+#[allow(missing_docs, reason = "documented at the re-export")]
+#[proc_macro_attribute]
+pub fn exclusive(args: TokenStream, item: TokenStream) -> TokenStream {
+    sugar::expand(sugar::Sugar::Exclusive, args.into(), item.into()).into()
 }
 
 #[doc(hidden)]

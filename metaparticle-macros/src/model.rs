@@ -42,6 +42,7 @@ pub struct Draft {
     pub base: Option<ImageRef>,
     pub on_exit: OnExit,
     pub coordination: bool,
+    pub policy: bool,
     pub replicas: Option<NonZeroU32>,
     pub shards: Option<NonZeroU32>,
     pub shard_key: Option<ShardKey>,

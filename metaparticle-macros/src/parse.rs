@@ -86,7 +86,8 @@ pub fn stack(tokens: TokenStream, errors: &mut Errors) -> Vec<Attribute> {
     attributes
 }
 
-fn args(tokens: TokenStream, errors: &mut Errors) -> Vec<Arg> {
+/// Parses the content of one attribute.
+pub fn args(tokens: TokenStream, errors: &mut Errors) -> Vec<Arg> {
     split(tokens)
         .into_iter()
         .map(|entry| arg(entry, errors))

@@ -38,6 +38,8 @@ pub struct AppSpec {
     pub on_exit: OnExit,
     /// Whether the program calls elections, locks or shards: gives it a token and the smallest Role.
     pub coordination: bool,
+    /// Whether the API server is asked to refuse what deposed holders write: `coordination(policy)`.
+    pub policy: bool,
     /// What kind of program it is, and how many copies run.
     pub workload: Workload,
 }
@@ -46,7 +48,7 @@ impl AppSpec {
     /// Whether the program speaks to Kubernetes: asked for by `coordination`, implied by shards.
     #[must_use]
     pub fn coordinates(&self) -> bool {
-        self.coordination || matches!(self.workload, Workload::Sharded { .. })
+        self.coordination || self.policy || matches!(self.workload, Workload::Sharded { .. })
     }
 }
 

@@ -46,6 +46,8 @@ pub enum Key {
     OnExit,
     /// `coordination`
     Coordination,
+    /// `policy` in `coordination`
+    Policy,
     /// `replicas`
     Replicas,
     /// `shards`
@@ -84,6 +86,7 @@ impl Key {
             Self::Base => "base",
             Self::OnExit => "on_exit",
             Self::Coordination => "coordination",
+            Self::Policy => "policy",
             Self::Replicas => "replicas",
             Self::Shards => "shards",
             Self::ShardKey => "key",
@@ -100,6 +103,7 @@ impl Key {
             Self::Readiness | Self::Liveness | Self::Startup | Self::ProbePort => {
                 Some(Self::Probes)
             }
+            Self::Policy => Some(Self::Coordination),
             _ => None,
         }
     }
@@ -113,6 +117,7 @@ mod tests {
     fn nested_keys_know_where_they_are_written() {
         assert_eq!(Key::CpuLimit.parent(), Some(Key::Resources));
         assert_eq!(Key::ProbePort.parent(), Some(Key::Probes));
+        assert_eq!(Key::Policy.parent(), Some(Key::Coordination));
         assert_eq!(Key::Ports.parent(), None);
     }
 }

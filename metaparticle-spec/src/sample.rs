@@ -19,6 +19,7 @@ pub(crate) fn app() -> AppSpec {
         base: None,
         on_exit: OnExit::Detach,
         coordination: false,
+        policy: false,
         workload: Workload::Replicated {
             replicas: NonZeroU32::MIN,
         },

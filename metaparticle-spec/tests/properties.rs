@@ -8,7 +8,9 @@ use std::{
 use metaparticle_spec::{
     AppSpec, Artifact, Build, Embedded, EnvName, Format, ImageRef, Key, Name, Namespace, OnExit,
     Port, Probe, Probes, Quantity, Repository, Resources, ShardKey, Tag, Workload,
-    render::{APP_LABEL, append_args, manifests, manifests_yaml, render, render_manifests},
+    render::{
+        APP_LABEL, append_args, is_shared, manifests, manifests_yaml, render, render_manifests,
+    },
 };
 use proptest::{option, prelude::*};
 use serde_json::Value;
@@ -110,17 +112,17 @@ prop_compose! {
         name in name(),
         (repository, tag, namespace, context, base) in places(),
         ports in prop::collection::vec(port(), 0..4),
-        flags in any::<[bool; 3]>(),
+        flags in any::<[bool; 4]>(),
         env in env(),
         resources in resources(),
         probes in probes(),
         workload in workload(),
     ) -> AppSpec {
-        let [public, coordination, delete] = flags;
+        let [public, coordination, policy, delete] = flags;
         let on_exit = if delete { OnExit::Delete } else { OnExit::Detach };
         AppSpec {
             name, repository, tag, namespace, context, ports, public, env, resources, probes, base, on_exit,
-            coordination, workload,
+            coordination, policy, workload,
         }
     }
 }
@@ -161,7 +163,11 @@ proptest! {
 
     #[test]
     fn every_object_carries_names_and_labels(app in app()) {
-        let objects = manifests(&app, IMAGE);
+        let mut objects = manifests(&app, IMAGE);
+        let all = objects.len();
+        // What is of the whole cluster names no application.
+        objects.retain(|object| !is_shared(object));
+        prop_assert_eq!(all - objects.len(), if app.policy { 2 } else { 0 });
         // A derived name may be too long; then `check` has said so.
         let name_is_refused = app.check().iter().any(|violation| violation.keys == [Key::Name]);
         for object in &objects {
@@ -263,7 +269,11 @@ proptest! {
         let resolved = |text: String, (action, value): &(&str, &str)| text.replace(action, value);
         let template = actions.iter().fold(chart[2].text.clone(), resolved);
         prop_assert!(!template.contains("{{"));
-        prop_assert_eq!(documents(&template).len(), objects);
+        // What is of the whole cluster stands in files of its own, which one release writes.
+        for file in &chart[3..] {
+            prop_assert!(file.text.contains("lookup") && file.text.contains("helm.sh/resource-policy: keep"));
+        }
+        prop_assert_eq!(documents(&template).len() + chart[3..].len(), objects);
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub fn hello() -> AppSpec {
         base: None,
         on_exit: OnExit::Detach,
         coordination: false,
+        policy: false,
         workload: Workload::Job {
             completions: NonZeroU32::MIN,
             parallelism: NonZeroU32::MIN,
@@ -145,6 +146,7 @@ pub fn everything() -> AppSpec {
         ))),
         on_exit: OnExit::Delete,
         coordination: true,
+        policy: true,
         workload: Workload::Replicated { replicas: count(2) },
     }
 }

@@ -26,6 +26,7 @@ async fn main() -> Result<()> {
     let base = env::var("METAPARTICLE_NAMESPACE").map_err(|_| "set METAPARTICLE_NAMESPACE")?;
     let spec = AppSpec {
         coordination: true,
+        policy: false,
         ..apps::web()
     };
     let image = "127.0.0.1:5000/bench/web:none";

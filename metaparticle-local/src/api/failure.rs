@@ -167,6 +167,13 @@ impl Failure {
         .with_details(json!({}))
     }
 
+    /// 404 of a path that only a real API server serves.
+    #[must_use]
+    pub fn no_admission_policies() -> Self {
+        let message = "the embedded cluster has no admission policies: what they refuse can be seen on a real cluster only";
+        Self::new(404, "NotFound", message).with_details(json!({}))
+    }
+
     /// 405.
     #[must_use]
     pub fn method_not_allowed() -> Self {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Artifact, yaml};
+use super::{Artifact, is_shared, yaml};
 use crate::AppSpec;
 
 pub(super) fn chart(spec: &AppSpec, objects: &[Value], image: &str) -> Vec<Artifact> {
@@ -16,7 +16,7 @@ pub(super) fn chart(spec: &AppSpec, objects: &[Value], image: &str) -> Vec<Artif
         "appVersion": tag,
     });
     let mut values = json!({ "image": image });
-    let mut objects = objects.to_vec();
+    let (shared, mut objects): (Vec<_>, Vec<_>) = objects.iter().cloned().partition(is_shared);
     let mark = mark(&objects);
     let (image_mark, replicas_mark) = (format!("{mark}-image"), format!("{mark}-replicas"));
     for object in &mut objects {
@@ -37,11 +37,30 @@ pub(super) fn chart(spec: &AppSpec, objects: &[Value], image: &str) -> Vec<Artif
         path: path.to_owned(),
         text,
     };
-    vec![
+    let mut files = vec![
         artifact("Chart.yaml", yaml::stream(&[chart])),
         artifact("values.yaml", yaml::stream(&[values])),
         artifact("templates/manifests.yaml", template),
-    ]
+    ];
+    files.extend(shared.into_iter().map(once));
+    files
+}
+
+/// An object of the whole cluster belongs to no release: the first one makes it, the others find it, none takes it away.
+fn once(mut object: Value) -> Artifact {
+    object["metadata"]["annotations"]["helm.sh/resource-policy"] = json!("keep");
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    let kind = text("kind");
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let look = format!(
+        "lookup \"{}\" \"{kind}\" \"\" \"{name}\"",
+        text("apiVersion")
+    );
+    let body = yaml::stream(&[object.clone()]);
+    Artifact {
+        path: format!("templates/{}.yaml", kind.to_lowercase()),
+        text: format!("{{{{- if not ({look}) }}}}\n{body}{{{{- end }}}}\n"),
+    }
 }
 
 /// A word that YAML writes without quotes and that no value of the user's contains.

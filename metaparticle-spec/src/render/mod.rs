@@ -11,6 +11,7 @@ mod job;
 mod kustomize;
 mod object;
 mod pod;
+mod policy;
 mod probe;
 mod role;
 mod service;
@@ -21,7 +22,7 @@ mod yaml;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub use self::object::APP_LABEL;
+pub use self::{object::APP_LABEL, policy::is_shared};
 use crate::{AppSpec, Build, Repository, Workload};
 
 /// Name of the program's container in every pod.
@@ -94,6 +95,9 @@ pub fn manifests(spec: &AppSpec, image: &str) -> Vec<Value> {
     let mut objects = vec![service_account::service_account(spec)];
     if spec.coordinates() {
         objects.extend([role::role(spec), role::role_binding(spec)]);
+    }
+    if spec.policy {
+        objects.extend(policy::fencing());
     }
     if !spec.ports.is_empty() && !matches!(spec.workload, Workload::Job { .. }) {
         objects.push(service::service(spec));

@@ -8,16 +8,20 @@ use crate::{AppSpec, Workload};
 
 /// `create`, `list` and `watch` cannot be narrowed to names or labels by RBAC, and names of locks are the program's own:
 /// within its namespace the program reaches every Lease.
-const VERBS: [&str; 7] = [
-    "create", "delete", "get", "list", "patch", "update", "watch",
-];
+///
+/// No `patch`: every write says which version it replaces.
+const VERBS: [&str; 6] = ["create", "delete", "get", "list", "update", "watch"];
 
 pub(super) fn role(spec: &AppSpec) -> Value {
-    let mut rules = vec![json!({
-        "apiGroups": ["coordination.k8s.io"],
-        "resources": ["leases"],
-        "verbs": VERBS,
-    })];
+    let mut rules = vec![
+        json!({
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "verbs": VERBS,
+        }),
+        // What happened, for `kubectl describe lease`; nothing depends on it.
+        json!({ "apiGroups": [""], "resources": ["events"], "verbs": ["create"] }),
+    ];
     if let Workload::Sharded { .. } = spec.workload {
         // The shard map is a ConfigMap.
         rules.push(json!({ "apiGroups": [""], "resources": ["configmaps"], "verbs": VERBS }));

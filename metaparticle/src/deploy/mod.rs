@@ -285,7 +285,7 @@ mod fixture {
         serde_json::from_value(serde_json::json!({
             "name": name, "repository": null, "tag": "0.1.0", "namespace": null, "context": null,
             "ports": ["8080"], "public": false, "env": {}, "resources": {}, "probes": {}, "base": null,
-            "on_exit": "detach", "coordination": false, "workload": {"replicated": {"replicas": 1}},
+            "on_exit": "detach", "coordination": false, "policy": false, "workload": {"replicated": {"replicas": 1}},
         }))
         .expect("the fixture is valid")
     }

@@ -20,7 +20,7 @@ const ALL_KEYS: &str = r#"
     probes(readiness = "/ready", liveness = "/live", startup = "/up", port = 8080),
     base = "debian:13",
     on_exit = "delete",
-    coordination,
+    coordination(policy),
 )]
 #[metaparticle::replicated(4)]
 fn main() {}
@@ -51,6 +51,7 @@ fn every_key_arrives() {
         "base": "debian:13",
         "on_exit": "delete",
         "coordination": true,
+        "policy": true,
         "workload": { "replicated": { "replicas": 4 } },
     });
     assert_eq!(serde_json::to_value(&specs[0]).unwrap(), expected);

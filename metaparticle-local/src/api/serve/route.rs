@@ -129,7 +129,10 @@ fn target(group: &str, version: &str, rest: &[&str]) -> Result<Target, Failure> 
         [plural, name, sub] => cluster(plural).map(|it| target(it, None, owned(name), owned(sub))),
         _ => None,
     };
-    found.ok_or_else(Failure::no_such_path)
+    found.ok_or_else(|| match group {
+        "admissionregistration.k8s.io" => Failure::no_admission_policies(),
+        _ => Failure::no_such_path(),
+    })
 }
 
 #[cfg(test)]

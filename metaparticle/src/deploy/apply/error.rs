@@ -92,6 +92,33 @@ pub enum Error {
         /// How long they were waited for.
         seconds: u64,
     },
+    /// The cluster has no admission policies: the embedded one, or an old one.
+    #[error(
+        "context `{context}` has no admission policies, so that `coordination(policy)` cannot be had there"
+    )]
+    #[diagnostic(help(
+        "deploy to a cluster of Kubernetes 1.30 or newer with METAPARTICLE_CONTEXT, or write `coordination` alone: \
+         updates and deletions of the fenced client need no policy"
+    ))]
+    NoPolicies {
+        /// The context.
+        context: String,
+    },
+    /// An object of the whole cluster may not be read or written by who deploys.
+    #[error(
+        "{object} is an object of the whole cluster, and this account may not look at it or write it"
+    )]
+    #[diagnostic(help(
+        "one for all applications is enough: let an administrator apply the two ValidatingAdmissionPolicy objects that \
+         `-- metaparticle render` prints, and grant `list` on them, or write `coordination` alone"
+    ))]
+    SharedForbidden {
+        /// The object.
+        object: String,
+        /// What the server said.
+        #[source]
+        source: cluster::Error,
+    },
     /// The API server could not be asked, or refused.
     #[error(transparent)]
     #[diagnostic(transparent)]

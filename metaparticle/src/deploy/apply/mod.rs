@@ -7,6 +7,7 @@
 //! - Whatever was interrupted is completed by the next run: the parent records kinds before their members exist, and
 //!   forgets them after they are gone.
 //! - What is already as wanted is not stored again.
+//! - Objects of the whole cluster (the fencing policy) are shared: never members, never deleted.
 
 use std::{
     collections::BTreeSet,
@@ -19,6 +20,7 @@ use kube::{
     api::{Patch, PatchParams, PostParams, PropagationPolicy},
     core::{ApiResource, DynamicObject},
 };
+use metaparticle_spec::render::is_shared;
 use serde_json::{Value, json};
 
 pub(crate) mod delete;
@@ -26,6 +28,7 @@ mod error;
 pub(crate) mod object;
 pub(crate) mod plan;
 pub(crate) mod set;
+mod shared;
 pub(crate) mod survey;
 
 pub use super::report::Change;
@@ -78,7 +81,7 @@ pub struct Request {
 /// What [`apply`] did.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The objects, in the order of [`Request::manifests`].
+    /// The application's own objects, in the order of [`Request::manifests`].
     pub applied: Vec<Applied>,
     /// How many objects were pruned.
     pub pruned: usize,
@@ -96,8 +99,10 @@ impl Outcome {
 impl Request {
     fn desired(&self, cluster: &Cluster) -> Vec<Desired> {
         let id = set::Id::of(&self.app, &cluster.namespace);
-        let manifests = self.manifests.iter().cloned();
+        let manifests = self.manifests.iter();
         manifests
+            .filter(|manifest| !is_shared(manifest))
+            .cloned()
             .map(|manifest| Desired::new(manifest, &cluster.namespace, &id))
             .collect()
     }
@@ -112,6 +117,7 @@ impl Request {
 /// # Cancel safety
 /// Cancel safe: it only reads.
 pub async fn preflight(cluster: &Cluster, request: &Request) -> Result<(), Error> {
+    shared::preflight(cluster, &request.manifests).await?;
     if namespace_exists(cluster).await? {
         plan_of(cluster, request).await?;
     } else if !request.create_namespace {
@@ -163,6 +169,7 @@ pub async fn apply(
     armed.store(true, Ordering::SeqCst);
     writer.parent(&request.app, parent, &all_kinds).await?;
     await_gone(cluster, &plan, &survey, report).await?;
+    shared::ensure(cluster, &request.manifests, report).await?;
 
     let mut applied = Vec::with_capacity(plan.writes.len());
     for write in &plan.writes {

@@ -11,7 +11,7 @@
     probes(readiness = "/ready", liveness = "/live", startup = "/up", port = 8080),
     base = "scratch",
     on_exit = "delete",
-    coordination = false,
+    coordination(policy = false),
 )]
 #[metaparticle::replicated(replicas = 4)]
 fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(coordination = "policy")]
+fn main() {}

@@ -1,0 +1,2 @@
+#[metaparticle::containerize(coordination(polcy))]
+fn main() {}

@@ -1,0 +1,5 @@
+#[metaparticle::exclusive("migrations")]
+fn migrate() -> Result<(), metaparticle::coordinator::Error> {
+    Ok(())
+}
+fn main() {}

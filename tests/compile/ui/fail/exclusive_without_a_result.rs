@@ -1,0 +1,3 @@
+#[metaparticle::exclusive("migrations")]
+async fn migrate() {}
+fn main() {}

@@ -1,0 +1,3 @@
+#[metaparticle::leader(name = "billing")]
+const fn bill<T>(_term: metaparticle::election::Term, _more: T) {}
+fn main() {}

@@ -1,0 +1,5 @@
+#[metaparticle::leader("billing")]
+async fn bill(_term: &metaparticle::election::Term) -> Result<(), metaparticle::coordinator::Error> {
+    Ok(())
+}
+fn main() {}

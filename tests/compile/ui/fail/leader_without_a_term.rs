@@ -1,0 +1,5 @@
+#[metaparticle::leader("billing")]
+async fn bill() -> Result<(), metaparticle::coordinator::Error> {
+    Ok(())
+}
+fn main() {}

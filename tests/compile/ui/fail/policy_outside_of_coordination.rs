@@ -1,0 +1,2 @@
+#[metaparticle::containerize(policy)]
+fn main() {}
