@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "what elections and locks use comes with them")]
 
 pub mod coordinator;
+pub mod election;
 pub mod fence;
 
 mod clock;

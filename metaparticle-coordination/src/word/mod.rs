@@ -60,6 +60,18 @@ impl Shared {
             select(changed, pin!(self.clock.sleep_until(deadline))).await;
         }
     }
+
+    /// Waits until no permit is out.
+    async fn drained(&self) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.state.permits() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
 }
 
 fn nanos(moment: Moment) -> u64 {
@@ -131,16 +143,7 @@ impl Keeper {
     /// Cancel safe.
     pub(crate) fn drained(&self) -> impl Future<Output = ()> + Send + 'static {
         let shared = Arc::clone(&self.shared);
-        async move {
-            loop {
-                let mut changed = pin!(shared.changed.notified());
-                changed.as_mut().enable();
-                if shared.state.permits() == 0 {
-                    return;
-                }
-                changed.await;
-            }
-        }
+        async move { shared.drained().await }
     }
 }
 
@@ -179,6 +182,14 @@ impl Held {
     /// Cancel safe.
     pub(crate) async fn lost(&self) -> Lost {
         self.shared.invalid(State::check).await
+    }
+
+    /// As [`Keeper::drained`].
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(crate) async fn drained(&self) {
+        self.shared.drained().await;
     }
 
     /// Runs `work` while it is valid, and drops it as soon as it is not. `Ok` means that it was valid until `work` ended.

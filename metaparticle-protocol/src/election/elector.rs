@@ -183,6 +183,12 @@ impl Elector {
             && !(self.owed.is_none() && self.is_own_record())
     }
 
+    /// Whether it was told to [leave](Input::Leave), and has nothing more to do.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.wish == Wish::Leave && self.is_settled()
+    }
+
     pub(super) fn is_own_record(&self) -> bool {
         self.observed.holder() == Some(&self.config.identity)
     }

@@ -1,0 +1,296 @@
+//! [`Desk`]: what an elector's actions do in this process.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use metaparticle_protocol::{
+    Sight, Token,
+    api::Watch,
+    election::{Action, Elector, Ended, Input, TermId},
+};
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    Handle,
+    term::Term,
+    view::{Role, View, pod},
+};
+use crate::{
+    drive::{Context, Driver, Inbox, Watching},
+    error::Error,
+    lost::Lost,
+    part::Part,
+    store::Store,
+    word::{Held, Keeper, incarnation},
+};
+
+/// What handles, terms and the desk of one election share.
+pub(super) struct Shared {
+    pub(super) inbox: Inbox<Input>,
+    waiters: Mutex<Waiters>,
+    /// Who waits to hear whether a transfer was begun.
+    pub(super) transfer: Mutex<Option<oneshot::Sender<bool>>>,
+    pub(super) part: Arc<Part>,
+}
+
+/// Those who wait for a term, first come, first served.
+#[derive(Default)]
+struct Waiters {
+    last: u64,
+    queue: VecDeque<(u64, oneshot::Sender<Result<Term, Error>>)>,
+    closed: bool,
+}
+
+impl Shared {
+    pub(super) fn new(inbox: Inbox<Input>, part: Arc<Part>) -> Self {
+        Self {
+            inbox,
+            waiters: Mutex::default(),
+            transfer: Mutex::default(),
+            part,
+        }
+    }
+
+    /// Nobody there: the elector has ended, and what waits for it learns it.
+    pub(super) fn tell(&self, input: Input) {
+        let _ = self.inbox.send(input);
+    }
+
+    /// Waits for a term.
+    pub(super) async fn campaign(self: &Arc<Self>) -> Result<Term, Error> {
+        let (grant, granted) = oneshot::channel();
+        let _place = {
+            let mut waiters = lock(&self.waiters);
+            if waiters.closed {
+                return Err(Error::Shutdown);
+            }
+            waiters.last += 1;
+            let number = waiters.last;
+            waiters.queue.push_back((number, grant));
+            Place {
+                shared: Arc::clone(self),
+                number,
+            }
+        };
+        self.tell(Input::Contend);
+        // A term that is granted to a place that was just given up is dropped there, and so handed over.
+        granted.await.unwrap_or(Err(Error::Shutdown))
+    }
+
+    fn is_waited_for(&self) -> bool {
+        !lock(&self.waiters).queue.is_empty()
+    }
+
+    /// Whoever is first and still there.
+    fn grant(&self, mut term: Term) -> Result<(), Term> {
+        loop {
+            let Some((_, next)) = lock(&self.waiters).queue.pop_front() else {
+                return Err(term);
+            };
+            match next.send(Ok(term)) {
+                Ok(()) => return Ok(()),
+                Err(Ok(refused)) => term = refused,
+                Err(Err(_)) => unreachable!("a term was sent"),
+            }
+        }
+    }
+
+    /// Nobody gets one.
+    fn fail(&self, error: &dyn Fn() -> Error) {
+        let queue = std::mem::take(&mut lock(&self.waiters).queue);
+        for (_, waiter) in queue {
+            let _ = waiter.send(Err(error()));
+        }
+    }
+
+    fn refuse(&self, why: &Arc<str>) {
+        self.part.trouble(Some(Arc::clone(why)));
+        self.fail(&|| Error::Refused(Arc::clone(why)));
+        self.tell(Input::Withdraw);
+    }
+}
+
+/// A place in the queue; given up when dropped.
+struct Place {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut waiters = lock(&self.shared.waiters);
+        let before = waiters.queue.len();
+        waiters.queue.retain(|(number, _)| *number != self.number);
+        let given_up = waiters.queue.len() < before;
+        if given_up && waiters.queue.is_empty() {
+            self.shared.tell(Input::Withdraw);
+        }
+    }
+}
+
+/// Runs one elector.
+pub(super) struct Desk {
+    pub(super) shared: Arc<Shared>,
+    pub(super) handle: Weak<Handle>,
+    pub(super) store: Store,
+    pub(super) view: watch::Sender<View>,
+    pub(super) watches: HashMap<Watch, Watching>,
+    pub(super) term: Option<Running>,
+    /// Ends when the coordinator does.
+    pub(super) stopping: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// The term that has begun and is not over.
+pub(super) struct Running {
+    keeper: Keeper,
+    ended: watch::Sender<Option<Ended>>,
+}
+
+impl Driver for Desk {
+    type Machine = Elector;
+
+    fn act(&mut self, action: Action, context: &mut Context<Input>) {
+        match action {
+            Action::Send {
+                call,
+                request,
+                within,
+            } => context.call(&self.store, request, within, move |reply| {
+                Input::Reply(call, reply)
+            }),
+            Action::Watch { watch, by } => {
+                let shared = Arc::clone(&self.shared);
+                let watching = context.watch(&self.store, &by, move |seen| match seen {
+                    Ok(sight) => {
+                        if !matches!(sight, Sight::Lost) {
+                            shared.part.trouble(None);
+                        }
+                        Input::Saw(watch, sight)
+                    }
+                    Err(refusal) => {
+                        shared.refuse(&Arc::from(refusal.to_string()));
+                        Input::Saw(watch, Sight::Lost)
+                    }
+                });
+                self.watches.insert(watch, watching);
+            }
+            Action::Unwatch { watch } => drop(self.watches.remove(&watch)),
+            Action::Begin { term, token, until } => {
+                let (keeper, held) = incarnation(context.clock(), until);
+                self.begin(term, token, keeper, held, context);
+            }
+            Action::Extend { until, .. } => {
+                if let Some(running) = &self.term {
+                    running.keeper.extend(until);
+                }
+            }
+            Action::Drain { .. } => {
+                if let Some(running) = &self.term {
+                    running.keeper.close(Lost::Released);
+                }
+                self.answer_transfer(true);
+            }
+            Action::End { why, .. } => self.end(why),
+            Action::Declined { .. } => self.answer_transfer(false),
+            Action::Refused(why) => self.shared.refuse(&why),
+        }
+    }
+
+    fn settled(&mut self, machine: &Elector, context: &mut Context<Input>) -> bool {
+        if let Some(stopping) = self.stopping.take() {
+            context.start(async move {
+                stopping.await;
+                Some(Input::Leave)
+            });
+        }
+        let view = View::from(machine.view());
+        if view.role == Role::Bystander && self.shared.is_waited_for() {
+            self.shared.tell(Input::Contend);
+        }
+        self.view.send_if_modified(|shown| {
+            let changed = *shown != view;
+            *shown = view;
+            changed
+        });
+        !machine.has_left()
+    }
+}
+
+impl Desk {
+    fn begin(
+        &mut self,
+        id: TermId,
+        token: Token,
+        keeper: Keeper,
+        held: Held,
+        context: &mut Context<Input>,
+    ) {
+        let (dropped, gone) = oneshot::channel();
+        let (ended, end) = watch::channel(None);
+        let drained = keeper.drained();
+        let inbox = context.inbox().clone();
+        context.start(async move {
+            // The term is dropped, at its end or by a panic in the work: nobody answers.
+            let _ = gone.await;
+            let _ = inbox.send(Input::Stop { to: None });
+            drained.await;
+            Some(Input::Idle(id))
+        });
+        self.term = Some(Running { keeper, ended });
+        self.shared.part.acquired(Some(token));
+        if let Some(handle) = self.handle.upgrade() {
+            let term = Term::new(handle, held, token, dropped, end);
+            // Nobody waits any more: dropped, it is handed over.
+            drop(self.shared.grant(term));
+        }
+    }
+
+    fn end(&mut self, why: Ended) {
+        self.answer_transfer(true);
+        let Some(running) = self.term.take() else {
+            return;
+        };
+        running.keeper.invalidate(lost(&why));
+        match &why {
+            Ended::Offered { to } => self.shared.part.released(Some(pod(to.as_str()))),
+            Ended::Released => self.shared.part.released(None),
+            why => self.shared.part.lost(&lost(why)),
+        }
+        running.ended.send_replace(Some(why));
+    }
+
+    fn answer_transfer(&self, begun: bool) {
+        if let Some(waits) = lock(&self.shared.transfer).take() {
+            let _ = waits.send(begun);
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        lock(&self.shared.waiters).closed = true;
+        self.shared.fail(&|| Error::Shutdown);
+    }
+}
+
+/// What holders are told.
+pub(super) fn lost(why: &Ended) -> Lost {
+    match why {
+        Ended::Deposed { by: Some(by) } => Lost::Taken {
+            by: by.as_str().into(),
+        },
+        Ended::Deposed { by: None } => Lost::Changed,
+        Ended::Deleted => Lost::Deleted,
+        Ended::RolledBack => Lost::RolledBack,
+        Ended::Offered { .. } | Ended::Released => Lost::Released,
+        _ => Lost::Expired,
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics halfway through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
