@@ -248,7 +248,10 @@ fn wrapped(sugar: Sugar, function: Function, call: &TokenStream) -> TokenStream 
         Sugar::Leader => Vec::new(),
         Sugar::Exclusive => forwarded(&function),
     };
-    let arguments = arguments.iter().map(|(name, ty)| quote!(#name: #ty));
+    let arguments: Vec<_> = arguments
+        .iter()
+        .map(|(name, ty)| quote!(#name: #ty))
+        .collect();
     let (outside, within): (Vec<_>, Vec<_>) =
         function.attrs.into_iter().partition(concerns_callers);
     let vis = function.vis;
