@@ -8,6 +8,7 @@ pub mod fence;
 
 mod clock;
 mod connect;
+mod container;
 mod drive;
 mod error;
 mod events;
@@ -32,3 +33,19 @@ pub use metrics::{Metrics, Outcome, Verb};
 pub use part::{Health, Kind, PartMetrics};
 pub use refusal::Refusal;
 pub use word::Permit;
+
+/// For the crate `metaparticle`; free to change with every release.
+#[doc(hidden)]
+pub mod __private {
+    use crate::Coordinator;
+
+    /// Has each coordinator of this process told of its start. The first one who asks is heard.
+    pub fn on_start(told: fn(&Coordinator)) {
+        crate::coordinator::on_start(told);
+    }
+
+    /// Shuts them down from a thread of no runtime, in bounded time.
+    pub fn shutdown_blocking(coordinators: &[Coordinator]) {
+        Coordinator::shutdown_blocking(coordinators);
+    }
+}

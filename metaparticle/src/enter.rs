@@ -34,6 +34,8 @@ macro_rules! __enter {
 pub fn enter() {
     #[cfg(unix)]
     crate::terminate::end_at_sigterm();
+    #[cfg(all(unix, feature = "coordination"))]
+    crate::hand_over::at_sigterm();
 }
 
 #[cfg(not(metaparticle_container))]
@@ -53,7 +55,13 @@ mod host {
     /// It runs before the user's `main` has built a runtime, and builds its own.
     pub fn enter(embedded: &'static [u8]) {
         match env::var_os("METAPARTICLE_ROLE") {
-            Some(role) if is_known(&role) => {}
+            Some(role) if is_known(&role) => {
+                #[cfg(all(unix, feature = "coordination"))]
+                {
+                    crate::terminate::end_at_sigterm();
+                    crate::hand_over::at_sigterm();
+                }
+            }
             Some(role) => refuse(&format!(
                 "METAPARTICLE_ROLE is `{}`: use one of {}, or unset it to deploy",
                 role.display(),

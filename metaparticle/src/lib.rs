@@ -37,17 +37,25 @@
 //!
 //! # Features
 //! - `deploy` (default): the deployer. It never gets into the container, whatever features are on.
+//! - `coordination` (default): elections and locks, in the container, too; see [`coordinator`]. Its TLS has a little C in
+//!   it: a build for another processor needs a C compiler for that one.
 //! - `local` (default): the embedded cluster, and `testing`. Unix only.
 //! - `k8s` (default): chooses the version feature `earliest` of `k8s-openapi`. A program that chooses another one
 //!   takes `default-features = false, features = ["local"]`.
 
 #[cfg(all(feature = "deploy", not(metaparticle_container)))]
 pub mod deploy;
+#[cfg(feature = "coordination")]
+#[doc(inline)]
+pub use metaparticle_coordination::{coordinator, fence};
+
 mod enter;
+#[cfg(all(unix, feature = "coordination"))]
+mod hand_over;
 mod listen;
 mod pod;
 mod shutdown;
-#[cfg(all(unix, metaparticle_container))]
+#[cfg(all(unix, any(metaparticle_container, feature = "coordination")))]
 mod terminate;
 #[cfg(all(feature = "local", not(metaparticle_container)))]
 pub mod testing;

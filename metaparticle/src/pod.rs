@@ -10,12 +10,14 @@ pub struct Pod {
     pub name: String,
     /// Namespace of the pod.
     pub namespace: String,
+    /// `metadata.uid` of the pod; `None` if its manifests were generated before they said it.
+    pub uid: Option<String>,
 }
 
 /// The pod that the program runs in; `None` outside of a cluster.
 ///
-/// The generated manifests hand it to the program in `METAPARTICLE_POD_NAME` and `METAPARTICLE_POD_NAMESPACE`; nothing
-/// else is asked or guessed.
+/// The generated manifests hand it to the program in `METAPARTICLE_POD_NAME`, `METAPARTICLE_POD_NAMESPACE` and
+/// `METAPARTICLE_POD_UID`; nothing else is asked or guessed.
 ///
 /// # Examples
 /// ```
@@ -27,5 +29,6 @@ pub fn pod() -> Option<Pod> {
     Some(Pod {
         name: env::var("METAPARTICLE_POD_NAME").ok()?,
         namespace: env::var("METAPARTICLE_POD_NAMESPACE").ok()?,
+        uid: env::var("METAPARTICLE_POD_UID").ok(),
     })
 }

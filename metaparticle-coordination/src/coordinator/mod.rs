@@ -5,7 +5,7 @@ mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -130,7 +130,7 @@ impl Builder {
         // Apart from the tasks that an end waits for: an Event is worth no wait.
         handle.spawn(sending);
         tracing::debug!(identity = %self.whoami.identity(), %namespace, "coordinator started");
-        Ok(Coordinator {
+        let coordinator = Coordinator {
             inner: Arc::new(Inner {
                 store,
                 clock: self.clock,
@@ -143,8 +143,19 @@ impl Builder {
                 stopping: watch::Sender::new(false),
                 stopped: watch::Sender::new(false),
             }),
-        })
+        };
+        if let Some(started) = STARTED.get() {
+            started(&coordinator);
+        }
+        Ok(coordinator)
     }
+}
+
+static STARTED: OnceLock<fn(&Coordinator)> = OnceLock::new();
+
+/// Has each coordinator of this process told of its start. The first one who asks is heard.
+pub(crate) fn on_start(told: fn(&Coordinator)) {
+    let _ = STARTED.set(told);
 }
 
 impl fmt::Debug for Builder {
@@ -262,6 +273,23 @@ impl Coordinator {
         }
         // The sender lives as long as `self`.
         let _ = self.inner.stopped.subscribe().wait_for(|it| *it).await;
+    }
+
+    /// [`shutdown`](Self::shutdown) from a thread of no runtime; waits at most as long as that may take.
+    pub(crate) fn shutdown_blocking(coordinators: &[Self]) {
+        let (ended, end) = std::sync::mpsc::channel();
+        let mut limit = Duration::ZERO;
+        for coordinator in coordinators {
+            limit = limit.max(coordinator.inner.drain + FAREWELL);
+            let (coordinator, ended) = (coordinator.clone(), ended.clone());
+            coordinator.inner.handle.clone().spawn(async move {
+                coordinator.shutdown().await;
+                // Dropped unsent with its runtime.
+                drop(ended);
+            });
+        }
+        drop(ended);
+        let _: Result<(), _> = end.recv_timeout(limit + Duration::from_secs(1));
     }
 
     /// Whether [`shutdown`](Self::shutdown) was called.

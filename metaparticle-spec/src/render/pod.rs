@@ -14,7 +14,8 @@ pub(super) const REVISIONS: u32 = 3;
 /// Seconds between the order to end and the signal: kube-proxy and gateways take the pod out of rotation meanwhile.
 const DRAIN: u32 = 5;
 
-/// Seconds until a pod that does not end is killed, the drain included.
+/// Seconds until a pod that does not end is killed, the drain included. Elections and locks are handed over within 13 of
+/// the 25 that are left after the drain.
 const GRACE: u32 = 30;
 
 /// What is requested where nothing is said.
@@ -87,6 +88,7 @@ fn env(spec: &AppSpec) -> Vec<Value> {
         json!({ "name": "METAPARTICLE_ROLE", "value": role(&spec.workload) }),
         field("METAPARTICLE_POD_NAME", "metadata.name"),
         field("METAPARTICLE_POD_NAMESPACE", "metadata.namespace"),
+        field("METAPARTICLE_POD_UID", "metadata.uid"),
     ];
     env.extend(spec.env.iter().map(|(name, value)| {
         // An empty value is what a variable without one has; the server drops it.

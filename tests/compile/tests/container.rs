@@ -115,28 +115,56 @@ fn changed_replicas_leave_the_container_binary_as_it_is() {
     assert!(before == after.bytes("steady"));
 }
 
+/// Procedural macros run in the compiler.
+const LEAN: [&str; 11] = [
+    "bytes",
+    "errno",
+    "libc",
+    "metaparticle",
+    "metaparticle-macros",
+    "mio",
+    "pin-project-lite",
+    "signal-hook-registry",
+    "socket2", // of tokio's net, for `listen`
+    "tokio",
+    "tokio-macros",
+];
+
+/// What elections and locks add on Linux: ours, and a client of Kubernetes with TLS.
+const COORDINATION: &str = "
+    metaparticle-coordination metaparticle-protocol form-urlencoded futures http jiff k8s-openapi kube rustix serde
+    serde-json thiserror tracing
+    aho-corasick annotate-snippets anstyle arraydeque atomic-waker base64 bitflags cfg-if core-detect derive-more either
+    encoding-rs encoding-rs-io futures-channel futures-core futures-io futures-sink futures-task futures-util getrandom
+    granit-parser http-body http-body-util httparse hyper hyper-rustls hyper-timeout hyper-util itoa jiff-core
+    jsonpath-rust kube-client kube-core linux-raw-sys log memchr mime nohash-hasher num-traits once-cell openssl-probe
+    ordered-float pem percent-encoding pest pest-stack-guard psm regex regex-automata regex-syntax ring rustls
+    rustls-native-certs rustls-pki-types rustls-platform-verifier scopeguard secrecy serde-core serde-saphyr serde-value
+    simdutf8 slab smallvec stacker subtle sync-wrapper tokio-rustls tokio-util tower tower-http tower-layer
+    tower-service tracing-core try-lock ucd-trie unicode-width untrusted want webpki zeroize zmij
+";
+
 #[test]
-fn container_graph_is_lean_with_every_feature() {
-    let tree = tree(&["--all-features"], CONTAINER);
-    // Procedural macros run in the compiler.
-    let allowed = [
-        "bytes",
-        "errno",
-        "libc",
-        "metaparticle",
-        "metaparticle-macros",
-        "mio",
-        "pin-project-lite",
-        "signal-hook-registry",
-        "socket2", // of tokio's net, for `listen`
-        "tokio",
-        "tokio-macros",
-    ];
+fn container_graph_is_lean_without_coordination() {
+    let features = ["--no-default-features", "--features=deploy,local,k8s"];
+    let tree = tree(&features, CONTAINER);
     let more: Vec<_> = tree
         .iter()
-        .filter(|name| !allowed.contains(&name.as_str()))
+        .filter(|name| !LEAN.contains(&name.as_str()))
         .collect();
     assert!(more.is_empty(), "{more:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn coordination_adds_a_client_to_the_container_graph_and_nothing_else() {
+    let tree = tree(&["--all-features"], CONTAINER);
+    let client: Vec<_> = COORDINATION.split_whitespace().collect();
+    let is_known =
+        |name: &&String| LEAN.contains(&name.as_str()) || client.contains(&name.as_str());
+    let more: Vec<_> = tree.iter().filter(|name| !is_known(name)).collect();
+    assert!(more.is_empty(), "{more:?}");
+    assert!(tree.iter().any(|name| name == "metaparticle-coordination"));
 }
 
 #[test]
@@ -166,7 +194,7 @@ fn tree(features: &[&str], flags: &str) -> Vec<String> {
     let mut names: Vec<String> = outcome
         .stdout
         .lines()
-        .map(|line| line.replace('_', "-"))
+        .map(|line| line.trim_end_matches(" (*)").replace('_', "-"))
         .collect();
     names.retain(|name| !name.is_empty());
     names

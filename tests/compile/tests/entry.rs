@@ -105,7 +105,7 @@ fn shutdown_comes_with_either_signal() {
 
 fn run(env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(executable());
-    for name in ["ROLE", "POD_NAME", "POD_NAMESPACE"] {
+    for name in ["ROLE", "POD_NAME", "POD_NAMESPACE", "POD_UID"] {
         command.env_remove(format!("METAPARTICLE_{name}"));
     }
     command.envs(env.iter().copied()).output().unwrap()
