@@ -126,7 +126,9 @@ impl Mask {
             let (word, after) = rest.split_at(end);
             if let Some(number) = self.uids.get(word) {
                 let _ = write!(masked, "uid{number}");
-            } else if let Some(number) = self.versions.get(word) {
+            } else if let Some(number) = self.versions.get(word).filter(|_| !masked.ends_with('='))
+            {
+                // After an equals sign stands a key of a list: a port, say.
                 let _ = write!(masked, "version{number}");
             } else if word == self.namespace {
                 masked.push_str("NS");
@@ -241,6 +243,8 @@ mod tests {
             said,
             json!({"message": "uid (uid0) of version0 in \"NS\", not 101"})
         );
+        let key = json!({"field": "ports[port=100].name"});
+        assert_eq!(mask.answer(key.clone()), key);
     }
 
     #[test]
