@@ -74,5 +74,26 @@ fn pod(state: &State, write: &Write<'_>, name: &str, object: &Value) -> Result<(
         );
         return Err(Failure::forbidden(&resource::POD, name, &why));
     }
+    priority(&object["spec"]).map_err(|why| Failure::forbidden(&resource::POD, name, &why))
+}
+
+/// There are no classes of priority here, so every pod has the same.
+fn priority(spec: &Value) -> Result<(), String> {
+    let number = spec["priority"].as_i64().unwrap_or_default();
+    if number != 0 {
+        return Err(format!(
+            "the integer value of priority ({number}) must not be provided in pod spec; priority admission controller \
+             computed 0 from the given PriorityClass name"
+        ));
+    }
+    let policy = spec["preemptionPolicy"]
+        .as_str()
+        .unwrap_or("PreemptLowerPriority");
+    if policy != "PreemptLowerPriority" {
+        return Err(format!(
+            "the string value of PreemptionPolicy ({policy}) must not be provided in pod spec; priority admission \
+             controller computed PreemptLowerPriority from the given PriorityClass name"
+        ));
+    }
     Ok(())
 }

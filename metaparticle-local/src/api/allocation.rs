@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     failure::{Failure, FieldError},
-    kinds::service::{needs_cluster_ip, needs_node_ports},
+    kinds::service::{needs_cluster_ip, needs_health_port, needs_node_ports},
     resource,
     store::State,
     write::{Write, name_of},
@@ -15,8 +15,9 @@ use super::{
 /// The ports of nodes that Services get.
 const NODE_PORTS: std::ops::RangeInclusive<i64> = 30_000..=32_767;
 
-/// What a rehearsal shows instead of an address, and of a port: nothing that a Service can have.
-const REHEARSED: (&str, i64) = ("10.96.0.0", 32_769);
+/// What a rehearsal shows instead of an address, and the port before the first that it shows unless one was asked for:
+/// nothing that a Service can have.
+const REHEARSED: (&str, i64) = ("10.96.0.0", 32_768);
 
 /// What is taken. The store keeps it, with every Service that it writes.
 #[derive(Debug, Default)]
@@ -132,7 +133,8 @@ fn allocate_node_ports(
     let mut handed_out: BTreeSet<i64> = BTreeSet::new();
     // By port: a new Service has one port of the node for all protocols of a port.
     let mut shared: BTreeMap<i64, i64> = BTreeMap::new();
-    let mut rehearsed = REHEARSED.1..;
+    // The last that was handed out anew.
+    let mut last = 0;
     let mut errors = Vec::new();
     // Not by index, which would make ports of none.
     let slots = new.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
@@ -142,7 +144,7 @@ fn allocate_node_ports(
         if asked != 0 {
             let again = own.contains(&asked) || shared.get(&number) == Some(&asked);
             if !again {
-                let detail = if !NODE_PORTS.contains(&asked) {
+                let detail = if !dry_run && !NODE_PORTS.contains(&asked) {
                     Some(
                         "provided port is not in the valid range. The range of valid ports is 30000-32767",
                     )
@@ -154,6 +156,9 @@ fn allocate_node_ports(
                 let field = || format!("spec.ports[{index}].nodePort");
                 errors.extend(detail.map(|it| FieldError::invalid(field(), &asked.into(), it)));
             }
+            if !own.contains(&asked) {
+                last = last.max(asked);
+            }
             handed_out.insert(asked);
             shared.insert(number, asked);
             continue;
@@ -162,23 +167,32 @@ fn allocate_node_ports(
             continue;
         }
         let same = shared.get(&number).copied().filter(|_| !had);
-        let free = same.or_else(|| {
-            if dry_run {
-                return rehearsed.next();
-            }
-            NODE_PORTS
-                .clone()
-                .find(|it| !taken.ports.contains(it) && !handed_out.contains(it))
-        });
-        if let Some(free) = free {
+        if let Some(free) = same.or_else(|| free_port(taken, dry_run, &handed_out, last)) {
+            last = last.max(free);
             handed_out.insert(free);
             shared.insert(number, free);
             port["nodePort"] = free.into();
         }
     }
+    let health = new["spec"]["healthCheckNodePort"].as_i64().unwrap_or(0);
+    if needs_health_port(new)
+        && health == 0
+        && let Some(free) = free_port(taken, dry_run, &handed_out, last)
+    {
+        new["spec"]["healthCheckNodePort"] = free.into();
+    }
     // One mistake is told at a time.
     errors.truncate(1);
     errors
+}
+
+fn free_port(taken: &Taken, dry_run: bool, handed_out: &BTreeSet<i64>, last: i64) -> Option<i64> {
+    if dry_run {
+        return Some(if last == 0 { REHEARSED.1 } else { last } + 1);
+    }
+    NODE_PORTS
+        .clone()
+        .find(|it| !taken.ports.contains(it) && !handed_out.contains(it))
 }
 
 /// The last two bytes of the address, if it is one of the range.
@@ -193,6 +207,8 @@ fn address(service: &Value) -> Option<u16> {
 fn ports(service: &Value) -> impl Iterator<Item = i64> {
     let ports = service["spec"]["ports"].as_array().into_iter().flatten();
     ports
-        .filter_map(|it| it["nodePort"].as_i64())
-        .filter(|it| *it != 0)
+        .map(|it| &it["nodePort"])
+        .chain([&service["spec"]["healthCheckNodePort"]])
+        .filter_map(Value::as_i64)
+        .filter(|it| *it > 0)
 }

@@ -49,7 +49,10 @@ impl FieldError {
     /// The value breaks a rule.
     #[must_use]
     pub fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
-        let message = format!("Invalid value: {value}: {detail}");
+        let message = match detail {
+            "" => format!("Invalid value: {value}"),
+            detail => format!("Invalid value: {value}: {detail}"),
+        };
         Self {
             reason: "FieldValueInvalid",
             field: field.into(),

@@ -327,7 +327,10 @@ impl Resource {
     /// `details` of a Status about one object.
     #[must_use]
     pub fn details(&self, name: &str) -> Value {
-        let mut details = json!({"name": name, "kind": self.plural});
+        let mut details = json!({"kind": self.plural});
+        if !name.is_empty() {
+            details["name"] = name.into();
+        }
         if !self.group.is_empty() {
             details["group"] = self.group.into();
         }

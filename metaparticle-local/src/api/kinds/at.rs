@@ -119,7 +119,8 @@ impl<'a> At<'a> {
 
     /// Absent, one of these, or an error.
     pub(super) fn none_or_one_of(&self, allowed: &[&str]) -> Option<FieldError> {
-        self.is_set().then(|| self.one_of(allowed))?
+        let wrong = self.is_set() && !allowed.contains(&self.text());
+        wrong.then(|| FieldError::not_supported(&self.path, self.value, allowed))
     }
 
     pub(super) fn not_negative(&self) -> Option<FieldError> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Rules, at::At, default_status, edit, job, pod_spec, spec_changed};
+use super::{Rules, at::At, default_status, edit, job, job_policy, pod_spec, spec_changed};
 use crate::api::failure::FieldError;
 
 pub(super) const RULES: Rules = Rules {
@@ -14,6 +14,7 @@ pub(super) const RULES: Rules = Rules {
         edit::absent(spec, "failedJobsHistoryLimit", 1);
         let template = edit::slot(spec, "jobTemplate");
         edit::slot(template, "metadata");
+        job_policy::default(edit::slot(template, "spec"));
         pod_spec::default_template(edit::slot(template, "spec"));
         default_status(object, &[], &[]);
     },
@@ -35,6 +36,19 @@ fn validate(object: &Value) -> Vec<FieldError> {
     let schedule = spec.get("schedule");
     if schedule.is_empty() {
         errors.push(schedule.required(""));
+    } else if !schedule.text().starts_with('@') {
+        let fields: Vec<&str> = schedule.text().split_whitespace().collect();
+        if fields.len() != 5 {
+            let (count, fields) = (fields.len(), fields.join(" "));
+            let detail = format!("expected exactly 5 fields, found {count}: [{fields}]");
+            errors.push(schedule.invalid(&detail));
+        }
+    }
+    let zone = spec.get("timeZone");
+    if zone.is_set() && zone.is_empty() {
+        errors.push(zone.invalid("timeZone must be nil or non-empty string"));
+    } else if zone.is_set() && !zone.text().starts_with(|c: char| c.is_ascii_alphabetic()) {
+        errors.push(zone.invalid(&format!("unknown time zone {}", zone.text())));
     }
     errors.extend(spec.get("startingDeadlineSeconds").not_negative());
     let policy = spec.get("concurrencyPolicy");

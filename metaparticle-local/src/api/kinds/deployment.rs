@@ -76,11 +76,28 @@ fn strategy(strategy: &At<'_>) -> Vec<FieldError> {
             reason: "FieldValueNotSupported",
             field: strategy.path.clone(),
             message: format!(
-                "Unsupported value: {{\"Type\":{},\"RollingUpdate\":null}}: supported values: \"Recreate\", \
+                "Unsupported value: {{\"Type\":{},\"RollingUpdate\":{}}}: supported values: \"Recreate\", \
                  \"RollingUpdate\"",
-                json!(other)
+                json!(other),
+                printed(&rolling),
             ),
         }],
+    }
+}
+
+/// As the real server prints it.
+fn printed(rolling: &At<'_>) -> String {
+    let limit = |name| match rolling.get(name).value {
+        Value::Null => "0".to_owned(),
+        value => value.to_string(),
+    };
+    match rolling.is_set() {
+        true => format!(
+            "{{\"MaxUnavailable\":{},\"MaxSurge\":{}}}",
+            limit("maxUnavailable"),
+            limit("maxSurge")
+        ),
+        false => "null".to_owned(),
     }
 }
 

@@ -1,16 +1,16 @@
 //! EndpointSlice.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
-use super::{Rules, at::At, edit};
+use super::{Rules, at::At, edit, names, pod_spec};
 use crate::api::failure::FieldError;
 
 pub(super) const RULES: Rules = Rules {
     default: |object| {
         for list in ["endpoints", "ports"] {
-            if At::root(object, list).is_empty() {
-                object[list] = Value::Null;
-            }
+            edit::absent(object, list, Value::Null);
         }
         for port in edit::items(object, "ports") {
             edit::absent(port, "name", "");
@@ -41,9 +41,37 @@ fn validate(object: &Value) -> Vec<FieldError> {
         if addresses.is_empty() {
             errors.push(addresses.required("must contain at least 1 address"));
         }
+        if object["addressType"] != "FQDN" {
+            errors.extend(
+                addresses
+                    .items()
+                    .filter_map(|it| pod_spec::validate_address(&it)),
+            );
+        }
+        let rules: [(_, names::Rule); 2] = [
+            ("hostname", names::dns_label),
+            ("nodeName", names::dns_subdomain),
+        ];
+        for (field, rule) in rules {
+            let at = endpoint.get(field);
+            errors.extend(
+                at.is_set()
+                    .then(|| at.all_invalid(rule(at.text())))
+                    .into_iter()
+                    .flatten(),
+            );
+        }
     }
+    let mut seen = BTreeSet::new();
     for port in At::root(object, "ports").items() {
-        errors.extend(port.get("protocol").one_of(&["SCTP", "TCP", "UDP"]));
+        let name = port.get("name");
+        if !name.is_empty() {
+            errors.extend(name.all_invalid(names::dns_label(name.text())));
+        }
+        if !seen.insert(name.text()) {
+            errors.push(name.duplicate());
+        }
+        errors.extend(port.get("protocol").none_or_one_of(&["SCTP", "TCP", "UDP"]));
     }
     let kind = At::root(object, "addressType");
     errors.extend(kind.one_of(&["FQDN", "IPv4", "IPv6"]));

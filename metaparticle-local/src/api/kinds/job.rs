@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{Rules, at::At, default_status, edit, meta, names, pod_spec, selector, spec_changed};
+use super::{
+    Rules, at::At, default_status, edit, job_policy, meta, names, pod_spec, selector, spec_changed,
+};
 use crate::api::failure::FieldError;
 
 pub(super) const RULES: Rules = Rules {
@@ -61,13 +63,7 @@ fn default(object: &mut Value) {
     };
     edit::absent(spec, "podReplacementPolicy", replacement);
     edit::absent(spec, "manualSelector", false);
-    if let Some(policy) = edit::present(spec, "podFailurePolicy") {
-        for rule in edit::items(policy, "rules") {
-            for condition in edit::items(rule, "onPodConditions") {
-                edit::empty(condition, "status", "True");
-            }
-        }
-    }
+    job_policy::default(spec);
     pod_spec::default_template(spec);
     default_status(object, &[], &["lastProbeTime", "lastTransitionTime"]);
 }
@@ -112,9 +108,9 @@ fn validate(object: &Value) -> Vec<FieldError> {
         let name = At::root(object, "metadata").get("name");
         let host = format!("{}-{}", name.text(), completions - 1);
         if !names::dns_label(&host).is_empty() {
-            errors.push(name.invalid(&format!(
-                "will not able to create pod with invalid DNS label: {host}"
-            )));
+            let detail = format!("will not able to create pod with invalid DNS label: {host}");
+            let text = name.text().into();
+            errors.push(FieldError::invalid(name.path, &text, &detail));
         }
     }
     errors
@@ -177,6 +173,7 @@ pub(super) fn validate_spec(spec: &At<'_>) -> Vec<FieldError> {
     }
     let per_index = spec.get("backoffLimitPerIndex");
     let max_failed = spec.get("maxFailedIndexes");
+    errors.extend(job_policy::managed_by(&spec.get("managedBy")));
     if max_failed.is_set() && !per_index.is_set() {
         errors.push(per_index.required("when maxFailedIndexes is specified"));
     }
@@ -184,6 +181,8 @@ pub(super) fn validate_spec(spec: &At<'_>) -> Vec<FieldError> {
     errors.extend(mode.none_or_one_of(&["NonIndexed", "Indexed"]));
     match mode.text() {
         "Indexed" => errors.extend(indexed(spec)),
+        // Absent is the same; empty is neither.
+        "" if mode.is_set() => {}
         "" | "NonIndexed" => {
             for limit in [&per_index, &max_failed] {
                 let detail = "requires indexed completion mode";
@@ -192,6 +191,8 @@ pub(super) fn validate_spec(spec: &At<'_>) -> Vec<FieldError> {
         }
         _ => {}
     }
+    errors.extend(job_policy::failure(spec));
+    errors.extend(job_policy::success(spec));
     let replacement = spec.get("podReplacementPolicy");
     errors.extend(if spec.get("podFailurePolicy").is_set() {
         replacement.none_or_one_of(&["Failed"])

@@ -7,16 +7,22 @@ use crate::api::failure::FieldError;
 
 pub(super) const RULES: Rules = Rules {
     default: |object| {
-        let spec = edit::object(object, "spec");
-        // Only for the coordinated election, which is off.
-        spec.remove("strategy");
-        spec.remove("preferredHolder");
+        edit::object(object, "spec");
     },
+    create: without_election,
+    update: |_, new| without_election(new),
     validate,
     known_finalizers: false,
     conditional: true,
     ..Rules::PLAIN
 };
+
+/// Without what is for the coordinated election, which is off. Who sent it owns it nevertheless.
+fn without_election(object: &mut Value) {
+    let spec = edit::object(object, "spec");
+    spec.remove("strategy");
+    spec.remove("preferredHolder");
+}
 
 fn validate(object: &Value) -> Vec<FieldError> {
     let spec = At::root(object, "spec");

@@ -18,6 +18,22 @@ pub(super) fn prepare_create(resource: &Resource, object: &mut Value) {
     meta.remove("deletionTimestamp");
     meta.remove("deletionGracePeriodSeconds");
     meta.remove("selfLink");
+    own_once(meta);
+}
+
+/// An owner that is named twice is one.
+fn own_once(meta: &mut Map<String, Value>) {
+    if let Some(owners) = meta
+        .get_mut("ownerReferences")
+        .and_then(Value::as_array_mut)
+    {
+        let mut seen: Vec<Value> = Vec::new();
+        owners.retain(|owner| {
+            let fresh = !seen.contains(owner);
+            seen.push(owner.clone());
+            fresh
+        });
+    }
 }
 
 /// Keeps what a client cannot change, silently, and adds the uid if the client leaves it out.
@@ -27,6 +43,7 @@ pub(super) fn prepare_update(resource: &Resource, old: &Value, new: &mut Value) 
     if !resource.namespaced {
         meta.remove("namespace");
     }
+    own_once(meta);
     keep(meta, old, "generation");
     if meta.get("uid").is_none_or(|it| it == "") {
         keep(meta, old, "uid");

@@ -14,6 +14,7 @@ mod event;
 mod horizontal_pod_autoscaler;
 mod ingress;
 mod job;
+mod job_policy;
 mod job_status;
 mod labels;
 mod lease;

@@ -36,6 +36,27 @@ pub(super) fn dns_subdomain(text: &str) -> Vec<String> {
     messages
 }
 
+/// As [`dns_subdomain`], with underscores: where names are looked for.
+pub(super) fn dns_subdomain_with_underscores(text: &str) -> Vec<String> {
+    const PART: &str = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?";
+    let mut messages = longest(text, 253);
+    let is_edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_part = |part: &str| {
+        let part = part.strip_prefix('_').unwrap_or(part);
+        part.starts_with(is_edge)
+            && part.ends_with(is_edge)
+            && part.chars().all(|c| is_edge(c) || c == '-' || c == '_')
+    };
+    if !text.split('.').all(is_part) {
+        messages.push(format!(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and \
+             must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+             '{PART}(\\.{PART})*')"
+        ));
+    }
+    messages
+}
+
 /// What every name must be, as a part of a path.
 pub(super) fn path_segment(text: &str) -> Vec<String> {
     match text {

@@ -12,7 +12,11 @@ pub(super) const RULES: Rules = Rules {
         default_status(object, &[], &["lastProbeTime", "lastTransitionTime"]);
     },
     create,
-    update: |_, new| tolerate_short_failures(edit::slot(new, "spec")),
+    update: |_, new| {
+        let spec = edit::slot(new, "spec");
+        least_grace(spec);
+        tolerate_short_failures(spec);
+    },
     status,
     generation: Some(spec_changed),
     validate: |object| {
@@ -33,11 +37,43 @@ fn create(object: &mut Value) {
     let spec = edit::slot(object, "spec");
     edit::empty(spec, "serviceAccountName", "default");
     spec["serviceAccount"] = spec["serviceAccountName"].clone();
+    least_grace(spec);
     edit::absent(spec, "priority", 0);
-    edit::empty(spec, "preemptionPolicy", "PreemptLowerPriority");
+    edit::absent(spec, "preemptionPolicy", "PreemptLowerPriority");
     tolerate_short_failures(spec);
-    let quality = pod_spec::quality_of_service(spec);
+    select_own_labels(object);
+    let quality = pod_spec::quality_of_service(&object["spec"]);
     object["status"] = json!({"phase": "Pending", "qosClass": quality});
+}
+
+/// A pod is spread among those with its own labels of the keys that `matchLabelKeys` has.
+fn select_own_labels(object: &mut Value) {
+    let labels = object["metadata"]["labels"].clone();
+    for constraint in edit::items(edit::slot(object, "spec"), "topologySpreadConstraints") {
+        let keys = constraint["matchLabelKeys"].clone();
+        let Some(selector) = edit::present(constraint, "labelSelector") else {
+            continue;
+        };
+        for key in keys.as_array().into_iter().flatten() {
+            let value = key.as_str().and_then(|key| labels.get(key));
+            if let Some(value) = value {
+                edit::absent(selector, "matchExpressions", json!([]));
+                let rules = selector["matchExpressions"].as_array_mut();
+                let own = json!({"key": key, "operator": "In", "values": [value]});
+                rules.expect("made above").push(own);
+            }
+        }
+    }
+}
+
+/// A pod that is given less than no time is given a second.
+fn least_grace(spec: &mut Value) {
+    if spec["terminationGracePeriodSeconds"]
+        .as_i64()
+        .is_some_and(|it| it < 0)
+    {
+        spec["terminationGracePeriodSeconds"] = 1.into();
+    }
 }
 
 /// `podIP` is the first of `podIPs`; either may be given.

@@ -7,7 +7,7 @@ use super::{
     at::At,
     default_status,
     deployment::{int_or_percent, not_more_than_all},
-    edit, selector, spec_changed,
+    edit, names, selector, spec_changed,
 };
 use crate::api::failure::FieldError;
 
@@ -24,6 +24,9 @@ pub(super) const RULES: Rules = Rules {
     },
     generation: Some(spec_changed),
     validate,
+    // Nothing but the rules for all objects looks at its metadata.
+    name: names::path_segment,
+    known_finalizers: false,
     conditional: true,
     ..Rules::PLAIN
 };
@@ -41,7 +44,7 @@ fn validate(object: &Value) -> Vec<FieldError> {
                 "Invalid value: {{\"MinAvailable\":{},\"Selector\":{},\"MaxUnavailable\":{},\
                  \"UnhealthyPodEvictionPolicy\":{}}}: minAvailable and maxUnavailable cannot be both set",
                 limits[0].value,
-                spec.get("selector").value,
+                selector::printed(spec.get("selector").value),
                 limits[1].value,
                 spec.get("unhealthyPodEvictionPolicy").value,
             ),

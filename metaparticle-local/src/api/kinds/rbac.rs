@@ -90,8 +90,39 @@ fn validate_binding(object: &Value) -> Vec<FieldError> {
         errors.push(name.required(""));
     }
     for subject in At::root(object, "subjects").items() {
-        let name = subject.get("name");
-        errors.extend(name.is_empty().then(|| name.required("")));
+        errors.extend(validate_subject(&subject));
+    }
+    errors
+}
+
+fn validate_subject(subject: &At<'_>) -> Vec<FieldError> {
+    let (name, kind, group) = (
+        subject.get("name"),
+        subject.get("kind"),
+        subject.get("apiGroup"),
+    );
+    let mut errors = Vec::new();
+    let in_group = |expected: &'static str| {
+        let wrong = group.text() != expected;
+        let value = group.text().into();
+        wrong.then(|| FieldError::not_supported(&group.path, &value, &[expected]))
+    };
+    if name.is_empty() {
+        errors.push(name.required(""));
+    }
+    match kind.text() {
+        "ServiceAccount" => {
+            if !name.is_empty() {
+                errors.extend(name.all_invalid(names::dns_subdomain(name.text())));
+            }
+            errors.extend(in_group(""));
+        }
+        "User" | "Group" => errors.extend(in_group(GROUP)),
+        other => errors.push(FieldError::not_supported(
+            &kind.path,
+            &other.into(),
+            &["ServiceAccount", "User", "Group"],
+        )),
     }
     errors
 }

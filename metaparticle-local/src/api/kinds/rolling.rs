@@ -13,7 +13,7 @@ pub(super) fn validate_selector(spec: &At<'_>, empty: &str) -> Vec<FieldError> {
     }
     let mut errors = selector::validate(&at);
     if selector::is_empty(at.value) {
-        errors.push(at.invalid(empty));
+        errors.push(selector::invalid(&at, empty));
     }
     errors
 }

@@ -9,7 +9,10 @@ use super::{
     config_map::{MOST, immutable, validate_key},
     edit,
 };
-use crate::api::failure::FieldError;
+use crate::api::{
+    decode::{self, Document},
+    failure::FieldError,
+};
 
 pub(super) const RULES: Rules = Rules {
     default,
@@ -94,14 +97,18 @@ fn json_in(data: &At<'_>, key: &str) -> Vec<FieldError> {
         return vec![at.required("")];
     }
     let bytes = STANDARD.decode(at.text()).unwrap_or_default();
-    if serde_json::from_slice::<serde_json::Map<String, Value>>(&bytes).is_ok() {
-        return Vec::new();
-    }
-    let detail = "must be a JSON object";
+    let detail = match decode::read_json(&bytes) {
+        Ok(Document::Map(_) | Document::Null) => return Vec::new(),
+        Ok(other) => format!(
+            "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+            other.go_kind()
+        ),
+        Err(problem) => problem,
+    };
     vec![FieldError::invalid(
         at.path,
         &"<secret contents redacted>".into(),
-        detail,
+        &detail,
     )]
 }
 

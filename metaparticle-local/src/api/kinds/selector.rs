@@ -38,6 +38,29 @@ pub(super) fn validate(selector: &At<'_>) -> Vec<FieldError> {
     errors
 }
 
+/// The selector is not right.
+pub(super) fn invalid(selector: &At<'_>, detail: &str) -> FieldError {
+    let shown = At::new(selector.value, &selector.path).invalid(detail);
+    let value = selector.value.to_string();
+    FieldError {
+        message: shown.message.replacen(&value, &printed(selector.value), 1),
+        ..shown
+    }
+}
+
+/// In the order in which the real server prints it.
+pub(super) fn printed(selector: &Value) -> String {
+    let fields = ["matchLabels", "matchExpressions"];
+    let fields = fields
+        .into_iter()
+        .filter_map(|name| Some(format!("\"{name}\":{}", selector.get(name)?)));
+    let fields: Vec<String> = fields.collect();
+    match selector {
+        Value::Null => "null".to_owned(),
+        _ => format!("{{{}}}", fields.join(",")),
+    }
+}
+
 /// Whether it has no rule at all.
 pub(super) fn is_empty(selector: &Value) -> bool {
     let none = |field: &str| At::root(selector, field).is_empty();

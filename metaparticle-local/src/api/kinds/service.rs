@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Rules, at::At, edit, labels, names, pod_spec};
+use super::{Rules, at::At, cidr, edit, labels, names, pod_spec};
 use crate::api::failure::FieldError;
 
 pub(super) const RULES: Rules = Rules {
@@ -34,6 +34,13 @@ pub fn needs_node_ports(service: &Value) -> bool {
     let spec = &service["spec"];
     spec["type"] == "NodePort"
         || spec["type"] == "LoadBalancer" && spec["allocateLoadBalancerNodePorts"] != false
+}
+
+/// Whether it has a port of the node at which its health is asked.
+#[must_use]
+pub fn needs_health_port(service: &Value) -> bool {
+    let spec = &service["spec"];
+    spec["type"] == "LoadBalancer" && spec["externalTrafficPolicy"] == "Local"
 }
 
 fn default(object: &mut Value) {
@@ -96,6 +103,10 @@ fn update(old: &Value, new: &mut Value) {
     if needs_node_ports(old) && needs_node_ports(new) {
         keep_node_ports(&old["spec"], edit::slot(new, "spec"));
     }
+    if needs_health_port(old) && needs_health_port(new) {
+        let number = old["spec"]["healthCheckNodePort"].clone();
+        edit::empty(edit::slot(new, "spec"), "healthCheckNodePort", number);
+    }
     let old = &old["spec"];
     let spec = edit::slot(new, "spec");
     let named = |it: &Value| it["type"] == "ExternalName";
@@ -136,7 +147,7 @@ fn drop_with_type(old: &Value, new: &mut Value) {
     for (field, needs) in [
         ("allocateLoadBalancerNodePorts", balanced),
         ("loadBalancerClass", balanced),
-        ("healthCheckNodePort", balanced),
+        ("healthCheckNodePort", needs_health_port),
         ("externalTrafficPolicy", outside),
         ("internalTrafficPolicy", inside),
     ] {
@@ -230,6 +241,53 @@ fn validate(object: &Value) -> Vec<FieldError> {
     }
     let internal = spec.get("internalTrafficPolicy");
     errors.extend(internal.none_or_one_of(&["Cluster", "Local"]));
+    errors.extend(of_load_balancers(object));
+    for address in spec.get("externalIPs").items() {
+        errors.extend(pod_spec::validate_address(&address));
+    }
+    let distribution = spec.get("trafficDistribution");
+    errors.extend(distribution.none_or_one_of(&[
+        "PreferClose",
+        "PreferSameZone",
+        "PreferSameNode",
+    ]));
+    errors
+}
+
+/// What only a load balancer has.
+fn of_load_balancers(object: &Value) -> Vec<FieldError> {
+    let spec = At::root(object, "spec");
+    let balanced = spec.get("type").text() == "LoadBalancer";
+    let mut errors = Vec::new();
+    let health = spec.get("healthCheckNodePort");
+    if health.is_set() && health.number() != 0 {
+        if !needs_health_port(object) {
+            errors.push(health.invalid(
+                "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+            ));
+        }
+        errors.extend(health.within(1, 65535));
+    }
+    let only = "may only be used when `type` is 'LoadBalancer'";
+    let class = spec.get("loadBalancerClass");
+    if class.is_set() && !balanced {
+        errors.push(class.forbidden(only));
+    } else if class.is_set() {
+        errors.extend(class.all_invalid(names::qualified(class.text())));
+    }
+    let ranges = spec.get("loadBalancerSourceRanges");
+    // The real server's path begins with a capital.
+    let path = "spec.LoadBalancerSourceRanges";
+    if !ranges.is_empty() && !balanced {
+        errors.push(FieldError::forbidden(path, only));
+    } else {
+        for (index, range) in ranges.items().enumerate() {
+            if let Err(detail) = cidr::parse(range.text().trim()) {
+                let at = format!("{path}[{index}]");
+                errors.push(FieldError::invalid(at, range.value, detail));
+            }
+        }
+    }
     errors
 }
 
@@ -322,7 +380,7 @@ fn validate_addresses(spec: &At<'_>) -> Vec<FieldError> {
     }
     let mut seen = BTreeSet::new();
     for family in spec.get("ipFamilies").items() {
-        errors.extend(family.one_of(&["IPv4", "IPv6"]));
+        errors.extend(family.none_or_one_of(&["IPv4", "IPv6"]));
         if !seen.insert(family.text()) {
             errors.push(family.duplicate());
         }

@@ -2,12 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::{Rules, at::At, default_status, edit, keep, names, pod_spec, rolling, spec_changed};
-use crate::api::failure::FieldError;
+use super::{
+    Rules, at::At, default_status, edit, keep, names, pod_spec, rolling, selector, spec_changed,
+};
+use crate::api::{decode::Quantity, failure::FieldError};
 
 pub(super) const RULES: Rules = Rules {
     name: names::dns_label,
     default,
+    create: without_max_unavailable,
+    update: |_, new| without_max_unavailable(new),
     generation: Some(spec_changed),
     validate,
     validate_update,
@@ -42,6 +46,12 @@ fn default(object: &mut Value) {
     let claims = edit::slot(spec, "persistentVolumeClaimRetentionPolicy");
     edit::empty(claims, "whenDeleted", "Retain");
     edit::empty(claims, "whenScaled", "Retain");
+    for claim in edit::items(spec, "volumeClaimTemplates") {
+        claim["apiVersion"] = "v1".into();
+        claim["kind"] = "PersistentVolumeClaim".into();
+        edit::absent(edit::slot(claim, "spec"), "volumeMode", "Filesystem");
+        edit::empty(edit::slot(claim, "status"), "phase", "Pending");
+    }
     edit::absent(spec, "replicas", 1);
     edit::absent(spec, "revisionHistoryLimit", 10);
     edit::absent(spec, "serviceName", "");
@@ -51,6 +61,14 @@ fn default(object: &mut Value) {
         &["replicas", "availableReplicas"],
         &["lastTransitionTime"],
     );
+}
+
+/// More than one at a time is a feature that is off. Who sent it owns it nevertheless.
+fn without_max_unavailable(object: &mut Value) {
+    let rolling = object.pointer_mut("/spec/updateStrategy/rollingUpdate");
+    if let Some(rolling) = rolling.and_then(Value::as_object_mut) {
+        rolling.remove("maxUnavailable");
+    }
 }
 
 fn validate(object: &Value) -> Vec<FieldError> {
@@ -77,14 +95,48 @@ fn validate(object: &Value) -> Vec<FieldError> {
         &spec,
         "empty selector is invalid for statefulset",
     ));
+    for claim in spec.get("volumeClaimTemplates").items() {
+        errors.extend(validate_claim(&claim.get("spec")));
+    }
+    let selector = spec.get("selector");
+    let labels = template.get("metadata").get("labels");
+    if !selector::is_empty(selector.value)
+        && selector::matches(selector.value, labels.value).is_some()
+    {
+        // Twice, as the real server does.
+        errors.extend(pod_spec::validate_labels(&template));
+    }
     let pods = pods(&spec);
     let seen = At::new(&pods, &template.path);
-    errors.extend(pod_spec::validate_running_template(
-        &seen,
-        &spec.get("selector"),
-        "",
-    ));
+    errors.extend(pod_spec::validate_running_template(&seen, &selector, ""));
     errors.extend(pod_spec::validate_always(&template, "StatefulSet"));
+    errors
+}
+
+fn validate_claim(spec: &At<'_>) -> Vec<FieldError> {
+    let modes = spec.get("accessModes");
+    let mut errors = Vec::new();
+    if modes.is_empty() {
+        errors.push(modes.required("at least 1 access mode is required"));
+    }
+    for mode in modes.items() {
+        // The path has no index in the real server either.
+        errors.extend(At::new(mode.value, &modes.path).none_or_one_of(&[
+            "ReadOnlyMany",
+            "ReadWriteMany",
+            "ReadWriteOnce",
+            "ReadWriteOncePod",
+        ]));
+    }
+    let resources = spec.get("resources");
+    let storage = resources.get("requests").get("storage");
+    let at = resources.key("storage");
+    if !storage.is_set() {
+        errors.push(at.required(""));
+    } else if Quantity::of(storage.value).is_some_and(|it| it.nanos() <= 0) {
+        let detail = "must be greater than zero";
+        errors.push(FieldError::invalid(&at.path, storage.value, detail));
+    }
     errors
 }
 
@@ -96,12 +148,13 @@ fn pods(spec: &At<'_>) -> Value {
     };
     pod.remove("subdomain");
     pod.remove("hostname");
-    let claims: Vec<&Value> = spec
-        .get("volumeClaimTemplates")
-        .list()
-        .iter()
-        .map(|it| &it["metadata"]["name"])
-        .collect();
+    let mut claims: Vec<&Value> = Vec::new();
+    for claim in spec.get("volumeClaimTemplates").list() {
+        let name = &claim["metadata"]["name"];
+        if !claims.contains(&name) {
+            claims.push(name);
+        }
+    }
     if claims.is_empty() {
         return template;
     }
@@ -136,8 +189,15 @@ fn strategy(strategy: &At<'_>) -> Vec<FieldError> {
         other => vec![printed(
             &strategy.path,
             &format!(
-                "{{\"Type\":{},\"RollingUpdate\":null}}: must be 'RollingUpdate' or 'OnDelete'",
-                json!(other)
+                "{{\"Type\":{},\"RollingUpdate\":{}}}: must be 'RollingUpdate' or 'OnDelete'",
+                json!(other),
+                match rolling.is_set() {
+                    true => format!(
+                        "{{\"Partition\":{},\"MaxUnavailable\":null}}",
+                        rolling.get("partition").number()
+                    ),
+                    false => "null".to_owned(),
+                }
             ),
         )],
     }

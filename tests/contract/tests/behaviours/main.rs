@@ -28,6 +28,7 @@ mod patch_json;
 mod patch_merge;
 mod patch_strategic;
 mod pod_parts;
+mod rules;
 mod selectors;
 mod services;
 mod sub_resources;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         ("patch_merge", patch_merge::BEHAVIOURS),
         ("patch_strategic", patch_strategic::BEHAVIOURS),
         ("pod_parts", pod_parts::BEHAVIOURS),
+        ("rules", rules::BEHAVIOURS),
         ("selectors", selectors::BEHAVIOURS),
         ("services", services::BEHAVIOURS),
         ("sub_resources", sub_resources::BEHAVIOURS),

@@ -68,16 +68,17 @@ fn with_address(address: &str) -> Value {
 }
 
 async fn address_is_had_once(c: &Context) {
-    let made = c.made("services", &of_type("a", "ClusterIP")).await;
-    let address = made["spec"]["clusterIP"].as_str().expect("an address");
-    let sent = with_address(address);
+    // One that no other test is given.
+    let address = "10.96.251.77";
+    c.made("services", &with_address(address)).await;
+    let sent = with(with_address(address), "/metadata/name", "c");
     c.post("services", &sent).await.refused(
         422,
         "Invalid",
-        &format!("Service \"b\" is invalid: spec.clusterIPs: Invalid value: [\"{address}\"]: failed to allocate IP {address}: provided IP is already allocated"),
+        &format!("Service \"c\" is invalid: spec.clusterIPs: Invalid value: [\"{address}\"]: failed to allocate IP {address}: provided IP is already allocated"),
     );
     let _ = c.post("services?dryRun=All", &sent).await.ok(201);
-    let _ = c.delete("services/a").await.ok(200);
+    let _ = c.delete("services/b").await.ok(200);
     let _ = c.post("services", &sent).await.ok(201);
 }
 

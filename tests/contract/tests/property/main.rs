@@ -10,6 +10,7 @@ mod operation;
 mod pool;
 mod random;
 mod side;
+mod spoiled;
 mod whole;
 
 use std::hash::{BuildHasher as _, RandomState};

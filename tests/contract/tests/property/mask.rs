@@ -132,6 +132,8 @@ impl Mask {
                 let _ = write!(masked, "version{number}");
             } else if word == self.namespace {
                 masked.push_str("NS");
+            } else if is_uid(word) {
+                masked.push_str("uid"); // of an object that was refused
             } else {
                 masked.push_str(word);
             }
@@ -141,6 +143,12 @@ impl Mask {
         }
         masked
     }
+}
+
+/// Whether it has the form of a uid: `8b632088-e373-49f2-a1ae-5568e543973d`.
+fn is_uid(word: &str) -> bool {
+    let parts: Vec<usize> = word.split('-').map(str::len).collect();
+    parts == [8, 4, 4, 4, 12] && word.chars().all(|it| it.is_ascii_hexdigit() || it == '-')
 }
 
 /// Addresses that the server gave.

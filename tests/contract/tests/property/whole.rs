@@ -43,14 +43,17 @@ async fn compared(all: Vec<Value>) -> (usize, Vec<String>) {
 }
 
 /// What a server would make of it, without what may differ.
-async fn answer(context: &Context, object: &Value) -> Value {
+pub(crate) async fn answer(context: &Context, object: &Value) -> Value {
     let path = format!("{}?dryRun=All", plural(&text(&object["kind"])));
     let headers = [("content-type", "application/json")];
     let answer = context
         .send(Method::POST, &path, &headers, object.to_string())
         .await;
     let mut body = answer.json();
-    for port in body["spec"]["ports"].as_array_mut().into_iter().flatten() {
+    let ports = body
+        .pointer_mut("/spec/ports")
+        .and_then(Value::as_array_mut);
+    for port in ports.into_iter().flatten() {
         if port["nodePort"].as_u64().is_some_and(|it| it >= 30_000) {
             port["nodePort"] = "chosen".into();
         }
@@ -62,6 +65,7 @@ fn plural(kind: &str) -> String {
     let kind = kind.to_lowercase();
     match kind.strip_suffix('y') {
         Some(stem) => format!("{stem}ies"),
+        None if kind.ends_with("ss") => format!("{kind}es"),
         None => format!("{kind}s"),
     }
 }

@@ -76,9 +76,32 @@ fn validate(container: &At<'_>, volumes: &BTreeSet<&str>) -> Vec<FieldError> {
     let pull = container.get("imagePullPolicy");
     errors.extend(pull.one_of(&["Always", "IfNotPresent", "Never"]));
     errors.extend(resources::validate(&container.get("resources")));
+    errors.extend(resize_policy(&container.get("resizePolicy")));
     errors.extend(security::validate_container(
         &container.get("securityContext"),
     ));
+    errors
+}
+
+/// How a container takes other amounts. The paths have no fields in the real server either.
+fn resize_policy(policies: &At<'_>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let mut seen = BTreeSet::new();
+    for policy in policies.items() {
+        let resource = policy.get("resourceName");
+        if !seen.insert(resource.text()) {
+            let text = resource.text().into();
+            errors.push(FieldError::duplicate(&policy.path, &text));
+        }
+        let restart = policy.get("restartPolicy");
+        let rules: [(_, &[&str]); 2] = [
+            (resource, &["cpu", "memory"]),
+            (restart, &["NotRequired", "RestartContainer"]),
+        ];
+        for (value, allowed) in rules {
+            errors.extend(At::new(value.value, &policies.path).one_of(allowed));
+        }
+    }
     errors
 }
 

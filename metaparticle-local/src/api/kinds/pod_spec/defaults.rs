@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::edit::{absent, empty, items, present, slot};
+use super::{
+    super::edit::{absent, empty, items, present, slot},
+    image::is_latest,
+};
 use crate::api::decode::Quantity;
 
 /// A pod template.
@@ -98,19 +101,6 @@ fn container(container: &mut Value) {
     }
 }
 
-/// Whether the image's tag is `latest`, said or meant. A digest alone is not.
-fn is_latest(image: &str) -> bool {
-    let (name, digest) = match image.split_once('@') {
-        Some((name, _)) => (name, true),
-        None => (image, false),
-    };
-    let last = name.rsplit('/').next().unwrap_or(name);
-    match last.split_once(':') {
-        Some((_, tag)) => tag == "latest",
-        None => !digest,
-    }
-}
-
 fn probe(probe: &mut Value) {
     empty(probe, "timeoutSeconds", 1);
     empty(probe, "periodSeconds", 10);
@@ -199,20 +189,5 @@ fn volume(volume: &mut Value) {
                 items(api, "items").for_each(field_and_resource);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_latest;
-
-    #[test]
-    fn an_image_without_a_tag_is_the_latest_unless_it_has_a_digest() {
-        assert!(is_latest("web"));
-        assert!(is_latest("web:latest"));
-        assert!(is_latest("localhost:5000/web"));
-        assert!(!is_latest("localhost:5000/web:v1"));
-        assert!(!is_latest("web@sha256:00"));
-        assert!(is_latest("web:latest@sha256:00"));
     }
 }

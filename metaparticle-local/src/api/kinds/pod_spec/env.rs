@@ -92,7 +92,7 @@ fn validate_source(source: &At<'_>, has_value: bool) -> Vec<FieldError> {
             errors.extend(rules(&at));
         }
     };
-    check("fieldRef", field);
+    check("fieldRef", |it| field(it, &FIELDS));
     check("resourceFieldRef", resource);
     check("configMapKeyRef", key);
     check("secretKeyRef", key);
@@ -109,8 +109,8 @@ fn validate_source(source: &At<'_>, has_value: bool) -> Vec<FieldError> {
     errors
 }
 
-/// `fieldRef`: a field of the pod.
-fn field(reference: &At<'_>) -> Vec<FieldError> {
+/// `fieldRef`: a field of the pod, one of `fields`.
+pub(super) fn field(reference: &At<'_>, fields: &[&str]) -> Vec<FieldError> {
     let path = reference.get("fieldPath");
     let version = reference.get("apiVersion").text();
     let wrong =
@@ -139,16 +139,16 @@ fn field(reference: &At<'_>) -> Vec<FieldError> {
         return At::new(&key.into(), &reference.path).all_invalid(messages);
     }
     match path.text() {
-        text if FIELDS.contains(&text) => Vec::new(),
-        text if OTHER_FIELDS.contains(&text) => {
-            vec![FieldError::not_supported(&path.path, path.value, &FIELDS)]
+        text if fields.contains(&text) => Vec::new(),
+        text if FIELDS.contains(&text) || OTHER_FIELDS.contains(&text) => {
+            vec![FieldError::not_supported(&path.path, path.value, fields)]
         }
         text => wrong(format!("field label not supported: {text}")),
     }
 }
 
 /// `resourceFieldRef`: an amount of the container.
-fn resource(reference: &At<'_>) -> Vec<FieldError> {
+pub(super) fn resource(reference: &At<'_>) -> Vec<FieldError> {
     let resource = reference.get("resource");
     let text = resource.text();
     if text.is_empty() {
@@ -156,13 +156,39 @@ fn resource(reference: &At<'_>) -> Vec<FieldError> {
     }
     let pages = ["limits.hugepages-", "requests.hugepages-"];
     if RESOURCES.contains(&text) || pages.iter().any(|it| text.starts_with(it)) {
-        return Vec::new();
+        return divisor(&reference.get("divisor"), text)
+            .into_iter()
+            .collect();
     }
     vec![FieldError::not_supported(
         &resource.path,
         resource.value,
         &RESOURCES,
     )]
+}
+
+/// In what unit it is shown.
+fn divisor(divisor: &At<'_>, resource: &str) -> Option<FieldError> {
+    const OF_CPU: &str = "only divisor's values 1m and 1 are supported with the cpu resource";
+    const BYTES: [&str; 13] = [
+        "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei",
+    ];
+    let name = resource.split_once('.').map_or("", |(_, name)| name);
+    let detail = match (name, divisor.text()) {
+        (_, "" | "0") => return None,
+        ("cpu", "1m" | "1") => return None,
+        ("cpu", _) => OF_CPU.to_owned(),
+        (_, text) if BYTES.contains(&text) => return None,
+        (name, _) => format!(
+            "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the \
+             {name} resource"
+        ),
+    };
+    Some(FieldError::invalid(
+        &divisor.path,
+        &resource.into(),
+        &detail,
+    ))
 }
 
 /// A key of a ConfigMap or Secret.

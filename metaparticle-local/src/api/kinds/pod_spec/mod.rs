@@ -1,9 +1,13 @@
 //! The spec of a pod, alone or in a template.
 
+mod affinity;
 mod container;
 mod defaults;
 mod env;
+mod image;
+mod network;
 mod probe;
+mod projected;
 mod resources;
 mod scheduling;
 mod security;
@@ -13,6 +17,7 @@ mod volume;
 use serde_json::Value;
 
 pub(super) use defaults::{pod as default_pod, template as default_template};
+pub(super) use network::address as validate_address;
 pub(super) use probe::port as validate_port;
 pub(super) use resources::quality_of_service;
 pub(super) use update::validate as validate_update;
@@ -22,19 +27,25 @@ use crate::api::failure::FieldError;
 
 /// A template: labels, annotations and spec.
 pub(super) fn validate_template(template: &At<'_>) -> Vec<FieldError> {
-    // The paths have no `metadata` in them in the real server either.
-    let field = |name: &str| {
-        let at = template.get("metadata").get(name);
-        At::new(at.value, format!("{}.{name}", template.path))
-    };
     let spec = template.get("spec");
-    let mut errors = labels::validate(&field("labels"));
-    errors.extend(labels::validate_annotations(&field("annotations")));
+    let mut errors = validate_labels(template);
     errors.extend(validate(&spec));
     let ephemeral = spec.get("ephemeralContainers");
     if !ephemeral.is_empty() {
         errors.push(ephemeral.forbidden("ephemeral containers not allowed in pod template"));
     }
+    errors
+}
+
+/// Labels and annotations of a template.
+pub(super) fn validate_labels(template: &At<'_>) -> Vec<FieldError> {
+    // The paths have no `metadata` in them in the real server either.
+    let field = |name: &str| {
+        let at = template.get("metadata").get(name);
+        At::new(at.value, format!("{}.{name}", template.path))
+    };
+    let mut errors = labels::validate(&field("labels"));
+    errors.extend(labels::validate_annotations(&field("annotations")));
     errors
 }
 
@@ -46,7 +57,7 @@ pub(super) fn validate_running_template(
 ) -> Vec<FieldError> {
     let mut errors = Vec::new();
     match selector::matches(selector.value, &template.value["metadata"]["labels"]) {
-        None => errors.push(selector.invalid(unmatched)),
+        None => errors.push(selector::invalid(selector, unmatched)),
         Some(fits) => {
             // A selector that is not there matches nothing; one without rules matches everything.
             if !selector.is_set() || !fits && !selector::is_empty(selector.value) {
@@ -104,6 +115,10 @@ pub(super) fn validate(spec: &At<'_>) -> Vec<FieldError> {
         let kind = gate.get("conditionType");
         errors.extend(kind.all_invalid(names::qualified(kind.text())));
     }
+    errors.extend(affinity::validate(&spec.get("affinity")));
+    errors.extend(network::dns(spec));
+    errors.extend(network::aliases(&spec.get("hostAliases")));
+    errors.extend(system(&spec.get("os")));
     errors.extend(scheduling::spread(&spec.get("topologySpreadConstraints")));
     errors.extend(named(spec, "serviceAccountName", names::dns_subdomain));
     errors.extend(named(spec, "nodeName", names::dns_subdomain));
@@ -116,6 +131,19 @@ pub(super) fn validate(spec: &At<'_>) -> Vec<FieldError> {
     errors.extend(scheduling::tolerations(&spec.get("tolerations")));
     errors.extend(named(spec, "priorityClassName", names::dns_subdomain));
     errors
+}
+
+/// The operating system, if it is said.
+fn system(os: &At<'_>) -> Option<FieldError> {
+    let name = os.get("name");
+    let systems = ["linux", "windows"];
+    if !os.is_set() || systems.contains(&name.text()) {
+        None
+    } else if name.is_empty() {
+        Some(name.required(""))
+    } else {
+        Some(FieldError::not_supported(&os.path, name.value, &systems))
+    }
 }
 
 /// Images of a pod, not of a template, have no blanks around them.

@@ -1,5 +1,7 @@
 //! Where a pod may run: tolerations and spreading.
 
+use serde_json::Value;
+
 use super::super::{at::At, labels, names, selector};
 use crate::api::failure::FieldError;
 
@@ -55,7 +57,7 @@ pub(super) fn tolerations(tolerations: &At<'_>) -> Vec<FieldError> {
 /// `topologySpreadConstraints`.
 pub(super) fn spread(constraints: &At<'_>) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    for constraint in constraints.items() {
+    for (index, constraint) in constraints.items().enumerate() {
         let skew = constraint.get("maxSkew");
         if skew.number() <= 0 {
             let value = skew.number().into();
@@ -66,11 +68,7 @@ pub(super) fn spread(constraints: &At<'_>) -> Vec<FieldError> {
             ));
         }
         let key = constraint.get("topologyKey");
-        if key.is_empty() {
-            errors.push(key.required("can not be empty"));
-        } else {
-            errors.extend(labels::validate_key(&key));
-        }
+        errors.extend(key.is_empty().then(|| key.required("can not be empty")));
         let unsatisfiable = constraint.get("whenUnsatisfiable");
         if !["DoNotSchedule", "ScheduleAnyway"].contains(&unsatisfiable.text()) {
             errors.push(FieldError::not_supported(
@@ -79,7 +77,58 @@ pub(super) fn spread(constraints: &At<'_>) -> Vec<FieldError> {
                 &["DoNotSchedule", "ScheduleAnyway"],
             ));
         }
+        errors.extend(once(&constraint, &constraints.list()[index + 1..]));
+        errors.extend(min_domains(&constraint.get("minDomains"), &unsatisfiable));
+        for policy in ["nodeAffinityPolicy", "nodeTaintsPolicy"] {
+            errors.extend(constraint.get(policy).none_or_one_of(&["Honor", "Ignore"]));
+        }
+        errors.extend(label_keys(&constraint));
         errors.extend(selector::validate(&constraint.get("labelSelector")));
+    }
+    errors
+}
+
+/// No other constraint is about the same.
+fn once(constraint: &At<'_>, others: &[Value]) -> Option<FieldError> {
+    let about = |it: &Value| ["topologyKey", "whenUnsatisfiable"].map(|name| it[name].clone());
+    let own = about(constraint.value);
+    let repeated = others.iter().any(|other| about(other) == own);
+    let [key, unsatisfiable] = own;
+    let text = |it: Value| it.as_str().unwrap_or_default().to_owned();
+    repeated.then(|| {
+        FieldError::duplicate(
+            format!("{}.{{topologyKey, whenUnsatisfiable}}", constraint.path),
+            &format!("{{{}, {}}}", text(key), text(unsatisfiable)).into(),
+        )
+    })
+}
+
+fn min_domains(least: &At<'_>, unsatisfiable: &At<'_>) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if !least.is_set() {
+        return errors;
+    }
+    if least.number() <= 0 {
+        errors.push(least.invalid("must be greater than zero"));
+    }
+    if unsatisfiable.text() != "DoNotSchedule" {
+        errors.push(least.invalid(&format!(
+            "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {}",
+            unsatisfiable.text()
+        )));
+    }
+    errors
+}
+
+/// `matchLabelKeys`: keys of the pod's labels, next to a selector.
+fn label_keys(constraint: &At<'_>) -> Vec<FieldError> {
+    let keys = constraint.get("matchLabelKeys");
+    let mut errors = Vec::new();
+    if !keys.is_empty() && !constraint.get("labelSelector").is_set() {
+        errors.push(keys.forbidden("must not be specified when labelSelector is not set"));
+    }
+    for key in keys.items() {
+        errors.extend(labels::validate_key(&key));
     }
     errors
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{at::At, names};
+use super::{
+    super::{at::At, names},
+    projected,
+};
 use crate::api::{decode::Quantity, failure::FieldError};
 
 /// In the order in which the real server looks at them.
@@ -118,7 +121,8 @@ fn sources(volume: &At<'_>) -> Vec<FieldError> {
             "persistentVolumeClaim" if at.get("claimName").is_empty() => {
                 vec![at.get("claimName").required("")]
             }
-            "downwardAPI" | "projected" => mode(&at.get("defaultMode")).into_iter().collect(),
+            "downwardAPI" => projected::downward_api(&at),
+            "projected" => projected::validate(&at),
             _ => Vec::new(),
         });
     }
@@ -162,7 +166,7 @@ fn host_path(source: &At<'_>) -> Vec<FieldError> {
 }
 
 /// Keys of a ConfigMap or Secret as files.
-fn files(source: &At<'_>, name: &str) -> Vec<FieldError> {
+pub(super) fn files(source: &At<'_>, name: &str) -> Vec<FieldError> {
     let name = source.get(name);
     let mut errors = Vec::new();
     if name.is_empty() {
@@ -175,17 +179,23 @@ fn files(source: &At<'_>, name: &str) -> Vec<FieldError> {
             errors.extend(at.is_empty().then(|| at.required("")));
         }
         let path = item.get("path");
-        errors.extend(descending(&path));
-        if path.text().starts_with("..") && !path.text().starts_with("../") {
-            errors.push(path.invalid("must not start with '..'"));
-        }
+        errors.extend(below(&path));
         errors.extend(mode(&item.get("mode")));
     }
     errors
 }
 
-fn mode(mode: &At<'_>) -> Option<FieldError> {
+pub(super) fn mode(mode: &At<'_>) -> Option<FieldError> {
     (!(0..=0o777).contains(&mode.number())).then(|| mode.invalid(MODE))
+}
+
+/// A path below something that does not begin as the hidden files of a volume do.
+pub(super) fn below(path: &At<'_>) -> Vec<FieldError> {
+    let mut errors = descending(path);
+    if path.text().starts_with("..") && !path.text().starts_with("../") {
+        errors.push(path.invalid("must not start with '..'"));
+    }
+    errors
 }
 
 /// A path below something.
