@@ -91,14 +91,14 @@ fn printed(rolling: &At<'_>) -> String {
         Value::Null => "0".to_owned(),
         value => value.to_string(),
     };
-    match rolling.is_set() {
-        true => format!(
-            "{{\"MaxUnavailable\":{},\"MaxSurge\":{}}}",
-            limit("maxUnavailable"),
-            limit("maxSurge")
-        ),
-        false => "null".to_owned(),
+    if !rolling.is_set() {
+        return "null".to_owned();
     }
+    format!(
+        "{{\"MaxUnavailable\":{},\"MaxSurge\":{}}}",
+        limit("maxUnavailable"),
+        limit("maxSurge")
+    )
 }
 
 fn rolling_update(rolling: &At<'_>) -> Vec<FieldError> {

@@ -191,16 +191,19 @@ fn strategy(strategy: &At<'_>) -> Vec<FieldError> {
             &format!(
                 "{{\"Type\":{},\"RollingUpdate\":{}}}: must be 'RollingUpdate' or 'OnDelete'",
                 json!(other),
-                match rolling.is_set() {
-                    true => format!(
-                        "{{\"Partition\":{},\"MaxUnavailable\":null}}",
-                        rolling.get("partition").number()
-                    ),
-                    false => "null".to_owned(),
-                }
+                shown(&rolling)
             ),
         )],
     }
+}
+
+/// As the real server prints it.
+fn shown(rolling: &At<'_>) -> String {
+    if !rolling.is_set() {
+        return "null".to_owned();
+    }
+    let partition = rolling.get("partition").number();
+    format!("{{\"Partition\":{partition},\"MaxUnavailable\":null}}")
 }
 
 /// An invalid value that the real server prints in its own order.

@@ -52,7 +52,8 @@ async fn spoiled_manifests_are_refused_alike_by_both_servers() {
     let servers = both().await;
     let [left, right] = servers.each_ref().map(Server::client);
     let (left, right) = tokio::join!(Context::create(left), Context::create(right));
-    let all = valid().into_iter().flat_map(spoiled);
+    let all = valid();
+    let all = all.iter().flat_map(spoiled);
     let all: Vec<_> = all
         .filter(|(what, _)| !NOT_SENT.iter().any(|it| what.starts_with(it)))
         .collect();
@@ -111,9 +112,9 @@ fn valid() -> Vec<Value> {
 }
 
 /// The object itself, and with each of its fields spoiled in each way, with words for what was done.
-fn spoiled(object: Value) -> Vec<(String, Value)> {
+fn spoiled(object: &Value) -> Vec<(String, Value)> {
     let mut places = Vec::new();
-    places_of(&object, String::new(), &mut places);
+    places_of(object, String::new(), &mut places);
     let about = |path: &str, how: &str| {
         let (kind, name) = (text(&object["kind"]), text(&object["metadata"]["name"]));
         format!("{kind} {name} {path} {how}")

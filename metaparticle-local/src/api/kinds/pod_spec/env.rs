@@ -175,8 +175,7 @@ fn divisor(divisor: &At<'_>, resource: &str) -> Option<FieldError> {
     ];
     let name = resource.split_once('.').map_or("", |(_, name)| name);
     let detail = match (name, divisor.text()) {
-        (_, "" | "0") => return None,
-        ("cpu", "1m" | "1") => return None,
+        (_, "" | "0") | ("cpu", "1m" | "1") => return None,
         ("cpu", _) => OF_CPU.to_owned(),
         (_, text) if BYTES.contains(&text) => return None,
         (name, _) => format!(
