@@ -5,6 +5,8 @@
 pub mod coordinator;
 pub mod election;
 pub mod fence;
+pub mod lock;
+pub mod session;
 
 mod clock;
 mod connect;

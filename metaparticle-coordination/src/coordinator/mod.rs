@@ -10,7 +10,7 @@ use std::{
 };
 
 use kube::{Client, Config};
-use metaparticle_protocol::{Identity, Name};
+use metaparticle_protocol::{Budget, Identity, Name};
 use tokio::{runtime::Handle, sync::watch, task::JoinSet};
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     events::{Events, events},
     identity::{self, Whoami},
     part::Part,
+    session,
     store::Store,
 };
 
@@ -59,6 +60,8 @@ struct Inner {
     clock: Clock,
     whoami: Whoami,
     drain: Duration,
+    session_budget: Budget,
+    session: session::Slot,
     events: Events,
     handle: Handle,
     tasks: Mutex<JoinSet<()>>,
@@ -75,6 +78,7 @@ pub struct Builder {
     namespace: Option<String>,
     whoami: Whoami,
     drain: Duration,
+    session: Duration,
     clock: Clock,
 }
 
@@ -102,6 +106,12 @@ impl Builder {
         Self { drain, ..self }
     }
 
+    /// How long the session lasts that carries all locks of this process: whole seconds. Default: 15 s. When it dies, others
+    /// have its locks after that long; while the API server is away, it holds them for 80 % of that.
+    pub fn session(self, session: Duration) -> Self {
+        Self { session, ..self }
+    }
+
     #[cfg(test)]
     pub(crate) fn clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
@@ -110,7 +120,8 @@ impl Builder {
     /// Starts it. Nothing is asked of the API server before an election or a lock is used.
     ///
     /// # Errors
-    /// [`Error::Name`], if the namespace is none; [`Error::NoRuntime`] outside of a Tokio runtime.
+    /// [`Error::Name`], if the namespace is none; [`Error::Lease`], if no session can last that long;
+    /// [`Error::NoRuntime`] outside of a Tokio runtime.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -125,6 +136,10 @@ impl Builder {
             .or_else(identity::namespace)
             .unwrap_or_else(|| self.client.default_namespace().to_owned());
         let namespace = label(&namespace, "a namespace")?;
+        let session_budget = Budget::try_new(self.session).map_err(|source| Error::Lease {
+            of: Name::from("session"),
+            source,
+        })?;
         let store = Store::new(self.client, namespace.as_str());
         let (events, sending) = events(store.clone(), self.whoami.pod.clone());
         // Apart from the tasks that an end waits for: an Event is worth no wait.
@@ -136,6 +151,8 @@ impl Builder {
                 clock: self.clock,
                 whoami: self.whoami,
                 drain: self.drain,
+                session_budget,
+                session: session::Slot::default(),
                 events,
                 handle,
                 tasks: Mutex::default(),
@@ -185,6 +202,7 @@ impl Coordinator {
             namespace: None,
             whoami: Whoami::of_environment(),
             drain: DRAIN,
+            session: session::LEASE,
             clock: Clock::system(),
         }
     }
@@ -318,6 +336,16 @@ impl Coordinator {
     /// The clock of all guards.
     pub(crate) fn clock(&self) -> Clock {
         self.inner.clock
+    }
+
+    /// What its session costs and bears.
+    pub(crate) fn session_budget(&self) -> Budget {
+        self.inner.session_budget
+    }
+
+    /// Where its session is kept.
+    pub(crate) fn session_slot(&self) -> &session::Slot {
+        &self.inner.session
     }
 
     /// Who it is, in parts.

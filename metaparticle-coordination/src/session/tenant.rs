@@ -1,0 +1,220 @@
+//! [`Tenant`]: does what the [`Member`] of this process wants done.
+
+use std::{collections::HashMap, sync::Arc};
+
+use metaparticle_protocol::{
+    Budget, Member, Watch,
+    lock::{Failure, Guard, Loss},
+    member::{Action, Input},
+    session::Ended,
+};
+
+use super::{View, book::Book, book::Outcome};
+use crate::{
+    clock::Clock,
+    drive::{Context, Driver, Watching},
+    error::Error,
+    lost::Lost,
+    part::Part,
+    store::Store,
+    word::incarnation,
+};
+
+pub(super) struct Tenant {
+    store: Store,
+    clock: Clock,
+    book: Arc<Book>,
+    budget: Budget,
+    watches: HashMap<Watch, Watching>,
+    session: Arc<Part>,
+    locks: Arc<Part>,
+    closed: bool,
+}
+
+impl Tenant {
+    pub(super) fn new(
+        store: Store,
+        clock: Clock,
+        book: Arc<Book>,
+        budget: Budget,
+        session: Arc<Part>,
+        locks: Arc<Part>,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            book,
+            budget,
+            watches: HashMap::new(),
+            session,
+            locks,
+            closed: false,
+        }
+    }
+
+    fn lost(&self, guard: Guard, why: &Loss) {
+        let mut pages = self.book.open();
+        let Some(page) = pages.guards.get_mut(&guard) else {
+            return;
+        };
+        let Some(keeper) = &page.keeper else { return };
+        match lost(why) {
+            // Whoever released it has said so to the guard.
+            Lost::Released => keeper.close(Lost::Released),
+            why => {
+                keeper.invalidate(why.clone());
+                if !page.ending {
+                    page.lost = true;
+                    self.locks.lost(&why);
+                }
+            }
+        }
+    }
+
+    fn told(&self, guard: Guard, outcome: impl FnOnce(&super::book::Page) -> Outcome) {
+        if let Some(page) = self.book.remove(guard) {
+            let outcome = outcome(&page);
+            if let Some(asked) = page.asked {
+                // Nobody there: the wish was withdrawn.
+                let _ = asked.send(outcome);
+            }
+        }
+    }
+
+    fn warn(&self, waits: Guard, holds: Guard) {
+        let pages = self.book.open();
+        if let (Some(waits), Some(holds)) = (pages.guards.get(&waits), pages.guards.get(&holds)) {
+            tracing::warn!(
+                rule = "L3",
+                lock = %waits.lock,
+                waits = %waits.place,
+                holds = %holds.place,
+                "a task waits for a lock that its own process holds: if the holder waits for that task, both wait for ever"
+            );
+        }
+    }
+}
+
+impl Driver for Tenant {
+    type Machine = Member;
+
+    fn act(&mut self, action: Action, context: &mut Context<Input>) {
+        match action {
+            Action::Send {
+                call,
+                request,
+                within,
+            } => context.call(&self.store, request, within, move |reply| {
+                Input::Reply(call, reply)
+            }),
+            Action::Watch { watch, by } => {
+                let watching = context.watch(&self.store, &by, move |seen| match seen {
+                    Ok(sight) => Input::Sight(watch, sight),
+                    Err(refusal) => Input::Refused(watch, refusal.to_string().into()),
+                });
+                self.watches.insert(watch, watching);
+            }
+            Action::Unwatch { watch } => drop(self.watches.remove(&watch)),
+            Action::Hold {
+                guard,
+                token,
+                deadline,
+            } => {
+                if let Some(page) = self.book.open().guards.get_mut(&guard) {
+                    let (keeper, held) = incarnation(self.clock, deadline);
+                    page.keeper = Some(keeper);
+                    if !page.ending {
+                        self.locks.acquired(token);
+                    }
+                    if let Some(asked) = page.asked.take() {
+                        // Nobody there: the wish is withdrawn, and says so itself.
+                        let _ = asked.send(Outcome::Held(held, token));
+                    }
+                }
+            }
+            Action::Extend { deadline } => {
+                self.session.trouble(None);
+                self.book.extend(deadline);
+            }
+            Action::Invalidate { guard, why } => self.lost(guard, &why),
+            Action::Taken { guard } => self.told(guard, |_| Outcome::Taken),
+            Action::Failed { guard, why } => {
+                self.told(guard, |page| Outcome::Failed(failed(page, why)));
+            }
+            Action::Released { guard } => {
+                if let Some(page) = self.book.remove(guard) {
+                    if page.keeper.is_some() && !page.lost {
+                        self.locks.released(None);
+                    }
+                    if let Some(released) = page.released {
+                        let _ = released.send(());
+                    }
+                }
+            }
+            Action::WaitsForOwn { guard, holder } => self.warn(guard, holder),
+            Action::Opened { name, uid } => {
+                self.session.acquired(None);
+                let budget = self.budget;
+                self.book.open().view = Some(View { name, uid, budget });
+            }
+            Action::Lost(Ended::Closed) => {}
+            Action::Lost(why) => {
+                if self.book.open().view.is_some() {
+                    self.session.lost(&lost(&Loss::Session(why.clone())));
+                }
+                self.session.trouble(Some(why.to_string().into()));
+                self.book.session_ended();
+            }
+            Action::Dead { uid } => {
+                tracing::info!(rule = "S2", session = %uid, "a session is dead: its locks are free");
+            }
+            Action::Refused(why) => self.session.trouble(Some(why)),
+            Action::Closed => self.closed = true,
+        }
+    }
+
+    fn settled(&mut self, machine: &Member, _: &mut Context<Input>) -> bool {
+        if self.closed && machine.session().is_none() && self.book.open().view.take().is_some() {
+            self.session.released(None);
+        }
+        !self.closed
+    }
+}
+
+impl Drop for Tenant {
+    fn drop(&mut self) {
+        // Closed, aborted with the coordinator, or the runtime has ended.
+        self.book.end();
+    }
+}
+
+fn lost(why: &Loss) -> Lost {
+    match why {
+        Loss::Released => Lost::Released,
+        Loss::Deleted => Lost::Deleted,
+        Loss::Session(Ended::Expired) => Lost::Expired,
+        Loss::Session(Ended::RolledBack) => Lost::RolledBack,
+        Loss::Session(Ended::Closed) => Lost::Shutdown,
+        Loss::Session(ended) => Lost::Session {
+            why: ended.to_string().into(),
+        },
+    }
+}
+
+fn failed(page: &super::book::Page, why: Failure) -> Error {
+    match why {
+        Failure::Refused(why) => Error::Refused(why),
+        Failure::Closed => Error::Shutdown,
+        Failure::Mismatch { theirs } => {
+            let (lock, ours) = (&page.lock, page.kind);
+            let theirs = theirs.map_or_else(
+                || "something that this version does not know".to_owned(),
+                |theirs| theirs.to_string(),
+            );
+            let text = format!(
+                "lock `{lock}` is {ours} here and {theirs} elsewhere: one name has one kind and one limit, at a time"
+            );
+            Error::Misuse(text.into())
+        }
+    }
+}
