@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -18,11 +19,11 @@ use super::{
     view::{Role, View, pod},
 };
 use crate::{
-    coordinator::Coordinator,
     drive::{Context, Driver, Inbox, Watching},
     error::Error,
     lost::Lost,
     part::Part,
+    store::Store,
     word::{Held, Keeper, incarnation},
 };
 
@@ -134,12 +135,12 @@ impl Drop for Place {
 pub(super) struct Desk {
     pub(super) shared: Arc<Shared>,
     pub(super) handle: Weak<Handle>,
-    /// Kept as long as there is something to do: its end would end this, too.
-    pub(super) coordinator: Coordinator,
+    pub(super) store: Store,
     pub(super) view: watch::Sender<View>,
     pub(super) watches: HashMap<Watch, Watching>,
     pub(super) term: Option<Running>,
-    pub(super) begun: bool,
+    /// Ends when the coordinator does.
+    pub(super) stopping: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 /// The term that has begun and is not over.
@@ -157,24 +158,23 @@ impl Driver for Desk {
                 call,
                 request,
                 within,
-            } => context.call(self.coordinator.store(), request, within, move |reply| {
+            } => context.call(&self.store, request, within, move |reply| {
                 Input::Reply(call, reply)
             }),
             Action::Watch { watch, by } => {
                 let shared = Arc::clone(&self.shared);
-                let watching =
-                    context.watch(self.coordinator.store(), &by, move |seen| match seen {
-                        Ok(sight) => {
-                            if !matches!(sight, Sight::Lost) {
-                                shared.part.trouble(None);
-                            }
-                            Input::Saw(watch, sight)
+                let watching = context.watch(&self.store, &by, move |seen| match seen {
+                    Ok(sight) => {
+                        if !matches!(sight, Sight::Lost) {
+                            shared.part.trouble(None);
                         }
-                        Err(refusal) => {
-                            shared.refuse(&Arc::from(refusal.to_string()));
-                            Input::Saw(watch, Sight::Lost)
-                        }
-                    });
+                        Input::Saw(watch, sight)
+                    }
+                    Err(refusal) => {
+                        shared.refuse(&Arc::from(refusal.to_string()));
+                        Input::Saw(watch, Sight::Lost)
+                    }
+                });
                 self.watches.insert(watch, watching);
             }
             Action::Unwatch { watch } => drop(self.watches.remove(&watch)),
@@ -200,9 +200,7 @@ impl Driver for Desk {
     }
 
     fn settled(&mut self, machine: &Elector, context: &mut Context<Input>) -> bool {
-        if !self.begun {
-            self.begun = true;
-            let stopping = self.coordinator.stopping();
+        if let Some(stopping) = self.stopping.take() {
             context.start(async move {
                 stopping.await;
                 Some(Input::Leave)

@@ -131,11 +131,11 @@ impl Builder {
         let desk = Desk {
             shared,
             handle: Arc::downgrade(&handle),
-            coordinator: self.coordinator.clone(),
+            store: self.coordinator.store().clone(),
             view: shown,
             watches: HashMap::new(),
             term: None,
-            begun: false,
+            stopping: Some(Box::pin(self.coordinator.stopping())),
         };
         let elector = Elector::new(config, metaparticle_protocol::Mutants::NONE);
         let clock = self.coordinator.clock();

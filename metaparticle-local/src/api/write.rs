@@ -141,9 +141,7 @@ fn prepare(
     kinds::default(resource, &mut object);
     // What is filled in from here on has no owner.
     if track {
-        kinds::with_lent_labels(resource, &mut object, |object| {
-            apply::track(resource, None, object, write.writer(time));
-        });
+        apply::track(resource, None, &mut object, write.writer(time));
     }
     stamp(api, write, &mut object, time, is_taken);
     kinds::prepare_create(resource, &mut object);
