@@ -59,6 +59,9 @@ impl Locks {
                 | Stage::Queued { created, .. } => *created,
                 _ => Version(0),
             };
+            if self.leaving.get(uid).is_some_and(|leaving| leaving.acknowledged) {
+                return true; // its session was found dead before: it is deleted already
+            }
             let name = entry.name();
             self.expel(&uid.clone(), name, existed, report.then_some(guard));
             return false;
