@@ -13,11 +13,12 @@ async fn shared() -> Result<&'static Coordinator, Error> {
 }
 
 /// Runs `work` while this process leads, again in each term, until it returns. After a shutdown: what `T` has by default.
-pub async fn lead<T, E, W>(election: &'static str, work: W) -> Result<T, E>
+pub async fn lead<T, E, W, F>(election: &'static str, work: W) -> Result<T, E>
 where
     T: Default,
     E: From<Error> + fmt::Display,
-    W: AsyncFnMut(Term) -> Result<T, E>,
+    W: FnMut(Term) -> F,
+    F: Future<Output = Result<T, E>>,
 {
     let election = shared().await?.election(election).build()?;
     Ok(election.run(work).await?.unwrap_or_default())

@@ -12,6 +12,7 @@ mod fuzz;
 mod go;
 mod peers;
 mod schema;
+mod sim;
 mod terminal;
 
 use std::{error::Error, process::ExitCode};
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Task::Cluster { action } => cluster::run(&action).map_err(Into::into),
         Task::Peers { action } => peers::run(&action).map_err(Into::into),
         Task::Fuzz { seconds, seed } => fuzz::run(seconds, seed).map_err(Into::into),
+        Task::Sim { arguments } => sim::run(&arguments).map_err(Into::into),
         Task::Schema => schema::run().map_err(Into::into),
         Task::E2e { arguments } => e2e::run(&arguments).map_err(Into::into),
         Task::Chaos(arguments) => chaos::run(&arguments).map_err(Into::into),
@@ -76,6 +78,12 @@ enum Task {
     },
     /// Elections and locks under faults: separate processes on an API server of the suite's own, beside client-go
     Chaos(chaos::Arguments),
+    /// Elections and locks in virtual time: seeds, mutants, models (`--seeds 20000`, `--seed 7`)
+    Sim {
+        /// What the simulation gets; `--help` says what
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The suite on a real cluster: the one of `cluster up`, or `METAPARTICLE_TEST_KUBECONFIG`
     E2e {
         /// What the test runner gets, such as the name of a test

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -19,11 +18,11 @@ use super::{
     view::{Role, View, pod},
 };
 use crate::{
+    coordinator::Coordinator,
     drive::{Context, Driver, Inbox, Watching},
     error::Error,
     lost::Lost,
     part::Part,
-    store::Store,
     word::{Held, Keeper, incarnation},
 };
 
@@ -135,12 +134,12 @@ impl Drop for Place {
 pub(super) struct Desk {
     pub(super) shared: Arc<Shared>,
     pub(super) handle: Weak<Handle>,
-    pub(super) store: Store,
+    /// Kept as long as there is something to do: its end would end this, too.
+    pub(super) coordinator: Coordinator,
     pub(super) view: watch::Sender<View>,
     pub(super) watches: HashMap<Watch, Watching>,
     pub(super) term: Option<Running>,
-    /// Ends when the coordinator does.
-    pub(super) stopping: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    pub(super) begun: bool,
 }
 
 /// The term that has begun and is not over.
@@ -158,23 +157,24 @@ impl Driver for Desk {
                 call,
                 request,
                 within,
-            } => context.call(&self.store, request, within, move |reply| {
+            } => context.call(self.coordinator.store(), request, within, move |reply| {
                 Input::Reply(call, reply)
             }),
             Action::Watch { watch, by } => {
                 let shared = Arc::clone(&self.shared);
-                let watching = context.watch(&self.store, &by, move |seen| match seen {
-                    Ok(sight) => {
-                        if !matches!(sight, Sight::Lost) {
-                            shared.part.trouble(None);
+                let watching =
+                    context.watch(self.coordinator.store(), &by, move |seen| match seen {
+                        Ok(sight) => {
+                            if !matches!(sight, Sight::Lost) {
+                                shared.part.trouble(None);
+                            }
+                            Input::Saw(watch, sight)
                         }
-                        Input::Saw(watch, sight)
-                    }
-                    Err(refusal) => {
-                        shared.refuse(&Arc::from(refusal.to_string()));
-                        Input::Saw(watch, Sight::Lost)
-                    }
-                });
+                        Err(refusal) => {
+                            shared.refuse(&Arc::from(refusal.to_string()));
+                            Input::Saw(watch, Sight::Lost)
+                        }
+                    });
                 self.watches.insert(watch, watching);
             }
             Action::Unwatch { watch } => drop(self.watches.remove(&watch)),
@@ -200,7 +200,9 @@ impl Driver for Desk {
     }
 
     fn settled(&mut self, machine: &Elector, context: &mut Context<Input>) -> bool {
-        if let Some(stopping) = self.stopping.take() {
+        if !self.begun {
+            self.begun = true;
+            let stopping = self.coordinator.stopping();
             context.start(async move {
                 stopping.await;
                 Some(Input::Leave)

@@ -131,11 +131,11 @@ impl Builder {
         let desk = Desk {
             shared,
             handle: Arc::downgrade(&handle),
-            store: self.coordinator.store().clone(),
+            coordinator: self.coordinator.clone(),
             view: shown,
             watches: HashMap::new(),
             term: None,
-            stopping: Some(Box::pin(self.coordinator.stopping())),
+            begun: false,
         };
         let elector = Elector::new(config, metaparticle_protocol::Mutants::NONE);
         let clock = self.coordinator.clock();

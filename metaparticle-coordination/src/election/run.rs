@@ -59,9 +59,10 @@ impl Election {
     ///
     /// # Cancel safety
     /// Dropped, `work` is dropped, and the term is handed over in the background.
-    pub async fn run<T, E, W>(&self, mut work: W) -> Result<Option<T>, E>
+    pub async fn run<T, E, W, F>(&self, mut work: W) -> Result<Option<T>, E>
     where
-        W: AsyncFnMut(Term) -> Result<T, E>,
+        W: FnMut(Term) -> F,
+        F: Future<Output = Result<T, E>>,
         E: From<Error> + fmt::Display,
     {
         let mut led = false;

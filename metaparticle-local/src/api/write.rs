@@ -141,7 +141,9 @@ fn prepare(
     kinds::default(resource, &mut object);
     // What is filled in from here on has no owner.
     if track {
-        apply::track(resource, None, &mut object, write.writer(time));
+        kinds::with_lent_labels(resource, &mut object, |object| {
+            apply::track(resource, None, object, write.writer(time));
+        });
     }
     stamp(api, write, &mut object, time, is_taken);
     kinds::prepare_create(resource, &mut object);

@@ -61,14 +61,6 @@ impl History {
             .any(|it| it.who == found.who && it.line.said == Said::Lost);
         (!is_lost).then_some(found.who)
     }
-
-    /// Who was granted a lock last, since this moment.
-    #[must_use]
-    pub fn last_locked(&self, since: i64) -> Option<Who> {
-        let events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |it: &&Event| matches!(it.line.said, Said::Locked(..)) && it.line.at > since;
-        events.iter().rev().take(2000).find(is_it).map(|it| it.who)
-    }
 }
 
 /// From the first to the last moment at which a process believed to lead.

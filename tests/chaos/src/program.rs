@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use tokio::process::Command;
 
-use crate::{plan::Contest, server::command};
+use crate::server::command;
 
 /// A program that can be a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,16 +66,13 @@ impl std::fmt::Display for Program {
 }
 
 impl Programs {
-    /// The command of a candidate. Only ours has locks.
+    /// The command of a candidate of an election.
     #[must_use]
-    pub fn candidate(&self, program: Program, contest: Contest, task: &Task<'_>) -> Command {
+    pub fn candidate(&self, program: Program, task: &Task<'_>) -> Command {
         match program {
             Program::Ours => {
                 let mut command = command(&self.ours);
-                command.arg(match contest {
-                    Contest::Election => "elect",
-                    Contest::Locks => "lock",
-                });
+                command.arg("elect");
                 plain(&mut command, task);
                 command
             }

@@ -1,4 +1,4 @@
-//! One run: candidates start, the fault strikes twice, all are ended; what they said is the history.
+//! One run of an election: candidates start, the fault strikes twice, all are ended, the history is judged.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -14,17 +14,15 @@ use crate::{
     faults::{self, Fault},
     history::{Event, History, Who},
     line::Said,
-    plan::Contest,
     plan::Plan,
     program::{Program, Programs, Task},
     proxy::{Proxy, Seen},
     random::Random,
-    register,
     upstream::Upstream,
 };
 
-/// The name of the election of every run, and what the names of locks begin with.
-const NAME: &str = "contested";
+/// The name of the election of every run.
+const ELECTION: &str = "contested";
 
 /// What all runs share.
 #[derive(Clone, Debug)]
@@ -77,18 +75,15 @@ struct Running<'a> {
 ///
 /// # Errors
 /// If the API server does not answer or a process cannot be started.
-pub async fn run(world: &World, plan: &Plan, round: Option<&Round>) -> io::Result<Outcome> {
+pub async fn election(world: &World, plan: &Plan, round: Option<&Round>) -> io::Result<Outcome> {
     let namespace = format!("run-{}-{}", world.stamp, plan.number);
     let api = Api::new(world.upstream.clone());
     api.create_namespace(&namespace).await?;
-    let history = Arc::new(History::default());
-    let upstream = world.upstream.clone();
-    let watched = register::watch(upstream, &namespace, NAME, history.clone()).await?;
     let mut run = Running {
         world,
         plan,
         namespace,
-        history,
+        history: Arc::default(),
         candidates: Vec::new(),
         gone: Vec::new(),
         next: 0,
@@ -113,9 +108,7 @@ pub async fn run(world: &World, plan: &Plan, round: Option<&Round>) -> io::Resul
         let settle = run.random.between(30, 80);
         sleep(plan.lease * u32::try_from(settle).unwrap_or(50) / 100).await;
     }
-    let outcome = run.finish().await;
-    drop(watched);
-    outcome
+    run.finish().await
 }
 
 impl Running<'_> {
@@ -127,34 +120,21 @@ impl Running<'_> {
         let task = Task {
             server: &server,
             namespace: &self.namespace,
-            name: NAME,
+            name: ELECTION,
             identity: &identity,
             lease: self.plan.lease,
         };
-        let command = self
-            .world
-            .programs
-            .candidate(program, self.plan.contest, &task);
+        let command = self.world.programs.candidate(program, &task);
         let candidate = Candidate::start(command, proxy, who, self.history.clone())?;
         self.candidates.push((program, candidate));
         Ok(())
-    }
-
-    /// Who leads, or holds a lock, now.
-    fn holder(&self) -> Option<Who> {
-        let now = now();
-        let holder = match self.plan.contest {
-            Contest::Election => self.history.leader(now, 300_000_000),
-            Contest::Locks => self.history.last_locked(now - 500_000_000),
-        };
-        holder.filter(|who| self.candidates.iter().any(|(_, it)| it.who == *who))
     }
 
     /// Waits until somebody says that it leads; a crash of the leader may have to be waited out, and a release of
     /// client-go on top.
     async fn wait_for_leader(&mut self) {
         let until = Instant::now() + self.plan.lease * 4 + Duration::from_secs(15);
-        while self.holder().is_none() {
+        while self.history.leader(now(), 100_000_000).is_none() {
             if Instant::now() > until {
                 self.recovered = false;
                 return;
@@ -166,12 +146,16 @@ impl Running<'_> {
     async fn strike(&mut self, api: &Api) -> io::Result<()> {
         let fault = self.plan.fault;
         if fault.is_forced() {
-            faults::by_hand(fault, api, &self.namespace, NAME, self.plan.contest).await?;
+            let path = format!(
+                "/apis/coordination.k8s.io/v1/namespaces/{}/leases/{ELECTION}",
+                self.namespace
+            );
+            faults::on_lease(fault, api, &path).await?;
             sleep(self.plan.lease).await;
             return Ok(());
         }
         // Mostly the leader; a follower's faults must not disturb either.
-        let leader = self.holder();
+        let leader = self.history.leader(now(), 100_000_000);
         let leader = self
             .candidates
             .iter()
@@ -182,13 +166,7 @@ impl Running<'_> {
         let struck_at = now();
         let (program, victim) = &mut self.candidates[index];
         let (program, who) = (*program, victim.who);
-        let struck = faults::on_process(fault, victim, self.plan.lease, &mut self.random).await;
-        if !fault.ends() && !victim.is_running() {
-            // By itself, as some peers do.
-            self.ended = false;
-            return Ok(());
-        }
-        struck?;
+        faults::on_process(fault, victim, self.plan.lease, &mut self.random).await?;
         if fault.ends() {
             let (_, mut victim) = self.candidates.remove(index);
             let limit = self.plan.lease * 2 + Duration::from_secs(12);

@@ -15,6 +15,7 @@ pub(super) const RULES: Rules = Rules {
             labels_from_template(object);
         }
     },
+    lend: labels_from_template,
     create: |object| {
         default(object);
         let labelled = !At::root(object, "spec")
@@ -68,12 +69,14 @@ fn default(object: &mut Value) {
     default_status(object, &[], &["lastProbeTime", "lastTransitionTime"]);
 }
 
-/// A Job without labels has those of its pods.
-fn labels_from_template(object: &mut Value) {
+/// A Job without labels has those of its pods. Whether it got them now.
+fn labels_from_template(object: &mut Value) -> bool {
     let labels = object["spec"]["template"]["metadata"]["labels"].clone();
-    if At::root(object, "metadata").get("labels").is_empty() && labels.is_object() {
+    let lends = At::root(object, "metadata").get("labels").is_empty() && labels.is_object();
+    if lends {
         meta::of(object).insert("labels".to_owned(), labels);
     }
+    lends
 }
 
 fn generate_selector(object: &mut Value) {

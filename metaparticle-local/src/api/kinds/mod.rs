@@ -48,6 +48,8 @@ struct Rules {
     name: names::Rule,
     /// What fills absent fields.
     default: fn(&mut Value),
+    /// Labels that a new object without any has from its template: they are its maker's, other than those added later.
+    lend: fn(&mut Value) -> bool,
     /// What the server itself sets in a new object. `metadata` is done, `status` taken away.
     create: fn(&mut Value),
     /// What becomes of a change beyond `metadata`, `status` and `generation`.
@@ -76,6 +78,7 @@ impl Rules {
     const PLAIN: Self = Self {
         name: names::dns_subdomain,
         default: |_| {},
+        lend: |_| false,
         create: |_| {},
         update: |_, _| {},
         status: |_, _| {},
@@ -93,6 +96,19 @@ impl Rules {
 /// Fills in what the real server fills in when the field is absent. On every write.
 pub fn default(resource: &'static Resource, object: &mut Value) {
     (rules(resource).default)(object);
+}
+
+/// Does something with a new object while it has the labels of its template, if it has none of its own.
+pub fn with_lent_labels(
+    resource: &'static Resource,
+    object: &mut Value,
+    act: impl FnOnce(&mut Value),
+) {
+    let lent = (rules(resource).lend)(object);
+    act(object);
+    if lent {
+        meta::of(object).remove("labels");
+    }
 }
 
 /// Before a create: takes away what a client may not set (`status`), sets `generation` where the kind has one, hashes and

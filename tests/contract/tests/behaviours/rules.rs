@@ -11,6 +11,7 @@ behaviours![
     success_policy_needs_indexes,
     completion_mode_that_is_empty_is_none_of_those_there_are,
     job_is_managed_by_a_name_with_a_domain,
+    labels_that_a_job_has_from_its_template_are_its_makers,
     subject_of_a_binding_is_one_of_three_kinds,
     spread_over_label_keys_needs_a_selector_and_adds_to_it,
     spread_over_domains_is_named_once_and_by_any_key,
@@ -165,6 +166,17 @@ async fn job_is_managed_by_a_name_with_a_domain(c: &Context) {
             "Invalid value: \"me\": must be a domain-prefixed path (such as \"acme.io/foo\")"
         )])
     );
+}
+
+async fn labels_that_a_job_has_from_its_template_are_its_makers(c: &Context) {
+    let mut sent = job();
+    sent["metadata"]["labels"].take();
+    sent["spec"]["template"]["metadata"]["labels"] = json!({"app": "a"});
+    let made = c.post("jobs?dryRun=All", &sent).await.ok(201);
+    let labels = made["metadata"]["labels"].as_object().expect("labels");
+    assert!(labels.contains_key("controller-uid"), "{labels:?}");
+    let owned = &made["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"]["f:labels"];
+    assert_eq!(*owned, json!({".": {}, "f:app": {}}));
 }
 
 async fn subject_of_a_binding_is_one_of_three_kinds(c: &Context) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{AT_ONCE, both, compare::paths, whole::answer};
 
 /// What begins so is answered differently, and why.
-const KNOWN: [(&str, &str); 7] = [
+const KNOWN: [(&str, &str); 5] = [
     (
         "Pod a /spec/automountServiceAccountToken ",
         "there are no tokens here, so no volume for one is added",
@@ -25,14 +25,6 @@ const KNOWN: [(&str, &str); 7] = [
     (
         "Job b /metadata/name ",
         "labels that repeat the wrong name are looked at as well",
-    ),
-    (
-        "Job a /metadata/labels left out",
-        "nobody owns the labels that a Job has from its template",
-    ),
-    (
-        "Job a /metadata/labels/app left out",
-        "nobody owns the labels that a Job has from its template",
     ),
     (
         "ServiceAccount a /secrets",

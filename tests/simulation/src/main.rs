@@ -1,0 +1,119 @@
+//! `cargo xtask sim`: seeds, mutants and models, and their figures.
+#![expect(clippy::print_stdout, reason = "a program that reports")]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use metaparticle_protocol::Mutants;
+use metaparticle_simulation::{
+    report,
+    run::{Scenario, plan, play, shrink, told},
+};
+
+/// The machines of metaparticle-protocol under seeded faults
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// So many seeds of each scenario
+    #[arg(long, default_value_t = 20_000)]
+    seeds: u64,
+    /// Only this one, told event by event where it breaks a promise
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Only this scenario
+    #[arg(long, value_parser = |name: &str| Scenario::parse(name).ok_or("no such scenario"))]
+    scenario: Option<Scenario>,
+    /// So many seeds at most to find each mutant
+    #[arg(long, default_value_t = 10_000)]
+    mutant_seeds: u64,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let scenarios = arguments
+        .scenario
+        .map_or(Scenario::JUDGED.to_vec(), |only| vec![only]);
+    let is_good = match arguments.seed {
+        Some(seed) => replay(&scenarios, seed),
+        None => seeds(&scenarios, arguments.seeds) & mutants(arguments.mutant_seeds),
+    };
+    if is_good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// One seed, event by event where it breaks a promise.
+fn replay(scenarios: &[Scenario], seed: u64) -> bool {
+    let mut is_good = true;
+    for scenario in scenarios {
+        let whole = plan(*scenario, seed, Mutants::NONE);
+        let outcome = play(*scenario, whole.clone(), false);
+        let Some(violation) = outcome.violation else {
+            println!("{scenario:?} {seed}: holds, {} events", outcome.steps);
+            continue;
+        };
+        is_good = false;
+        let less = shrink(*scenario, &whole, &violation);
+        let outcome = play(*scenario, less.clone(), true);
+        for line in outcome.trace {
+            println!("{line}");
+        }
+        let violation = outcome.violation.unwrap_or(violation);
+        println!("{scenario:?} {seed}: {violation}");
+        println!(
+            "after {} events; {} processes, lease {:?}; faults:",
+            outcome.steps, less.processes, less.lease
+        );
+        print!("{}", told(&less.script));
+    }
+    is_good
+}
+
+fn seeds(scenarios: &[Scenario], seeds: u64) -> bool {
+    let summary = report::seeds(scenarios, seeds);
+    for (scenario, seed, violation) in &summary.failures {
+        println!("{scenario:?} {seed}: {violation}");
+        println!("  again: cargo xtask sim --scenario {scenario:?} --seed {seed}");
+    }
+    let verdict = if summary.failures.is_empty() {
+        "no promise broken"
+    } else {
+        "BROKEN"
+    };
+    println!(
+        "seeds: {seeds} of {} scenarios, {} runs, {} events, {} guards: {verdict}",
+        scenarios.len(),
+        summary.runs,
+        summary.events,
+        summary.grants,
+    );
+    println!(
+        "  client-go among them overlapped {} times by holding on",
+        summary.foreign_overlaps
+    );
+    let alone = report::seeds(&[Scenario::ForeignAlone], seeds.min(1000));
+    println!(
+        "  client-go alone overlapped {} times in {} runs",
+        alone.foreign_overlaps, alone.runs
+    );
+    summary.failures.is_empty() && (alone.foreign_overlaps > 0 || seeds < 100)
+}
+
+fn mutants(seeds: u64) -> bool {
+    let hunts = report::hunt(seeds);
+    let missed = hunts.iter().filter(|(.., found)| found.is_none()).count();
+    println!("mutants: {} of {} found", hunts.len() - missed, hunts.len());
+    for (mutant, scenarios, found) in &hunts {
+        match found {
+            Some(found) => println!(
+                "  {mutant:?}: {:?} {}, {} events, {} faults: {}",
+                found.scenario, found.seed, found.length, found.faults, found.violation
+            ),
+            None => println!("  {mutant:?}: NOT FOUND in {scenarios:?}"),
+        }
+    }
+    println!("  left out, as they concern shards: acknowledgement without number, counter as");
+    println!("  generation, no M5, serving on prepare");
+    missed == 0
+}

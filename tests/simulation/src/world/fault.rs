@@ -1,0 +1,202 @@
+//! [`Fault`]: what goes wrong, when and for how long; a script of them is drawn from a seed and can be shrunk.
+
+use std::time::Duration;
+
+use crate::random::Random;
+
+/// One thing that goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fault {
+    /// When it begins.
+    pub at: Duration,
+    /// When it ends, if it lasts.
+    pub length: Duration,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What goes wrong. `process` is an index.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// SIGSTOP, and SIGCONT at the end; `midway`: between two effects of one step.
+    Pause {
+        /// Who.
+        process: usize,
+        /// Not before the next step, and between its effects.
+        midway: bool,
+    },
+    /// SIGKILL, and a start under the same name at the end.
+    Crash {
+        /// Who.
+        process: usize,
+    },
+    /// Nothing gets through: lost, or held back until the end.
+    Partition {
+        /// Who.
+        process: usize,
+        /// Packets are held, sockets stay open.
+        frozen: bool,
+        /// Requests get through, answers do not.
+        answers_only: bool,
+    },
+    /// Every message takes so much longer.
+    Slow {
+        /// Who.
+        process: usize,
+        /// By up to this.
+        by: Duration,
+    },
+    /// All watches of a process end.
+    LoseWatches {
+        /// Who.
+        process: usize,
+    },
+    /// The server answers 429 to most requests.
+    Busy,
+    /// The server answers 5xx, whether or not it executed.
+    Errors,
+    /// The server is down.
+    Outage,
+    /// History is forgotten.
+    Compact,
+    /// Somebody annotates an object: its version rises, nothing that counts changes.
+    Annotate {
+        /// Which, by chance.
+        pick: u64,
+    },
+    /// A process's clock runs at another rate.
+    Rate {
+        /// Who.
+        process: usize,
+        /// In thousandths.
+        rate: u32,
+    },
+    /// A process's wall clock jumps.
+    Jump {
+        /// Who.
+        process: usize,
+        /// By so many seconds.
+        seconds: i64,
+    },
+    /// By hand: an object is deleted.
+    Delete {
+        /// Which, by chance.
+        pick: u64,
+    },
+    /// By hand: the holder of an object is written.
+    SetHolder {
+        /// Which, by chance.
+        pick: u64,
+        /// Emptied, or somebody.
+        empty: bool,
+    },
+    /// By hand: the store is restored from a backup of `ago`.
+    Restore {
+        /// How old the backup is.
+        ago: Duration,
+        /// Watches go on for a while, and tell of lower versions.
+        watches_live: bool,
+    },
+}
+
+impl Kind {
+    /// Whether it is a change by hand, a class of its own.
+    #[must_use]
+    pub const fn is_forced(&self) -> bool {
+        matches!(
+            self,
+            Self::Delete { .. } | Self::SetHolder { .. } | Self::Restore { .. }
+        )
+    }
+}
+
+/// Draws a script: `count` faults within `span` for so many processes; `lease` gives the scale.
+#[must_use]
+pub fn draw(
+    random: &mut Random,
+    count: u64,
+    span: Duration,
+    processes: usize,
+    lease: Duration,
+    forced: bool,
+) -> Vec<Fault> {
+    let mut script: Vec<_> = (0..count)
+        .map(|_| {
+            let at = random.duration(Duration::ZERO, span);
+            let kind = kind(random, processes, lease, forced);
+            let length = length(random, &kind, lease);
+            Fault { at, length, kind }
+        })
+        .collect();
+    script.sort_by_key(|fault| fault.at);
+    script
+}
+
+fn length(random: &mut Random, kind: &Kind, lease: Duration) -> Duration {
+    let long = match kind {
+        Kind::Slow { .. } | Kind::Busy | Kind::Errors => lease * 2,
+        Kind::Crash { .. } | Kind::Outage => lease,
+        _ => lease * 3 / 2,
+    };
+    // Short ones are as telling as long ones: half of them below a third.
+    if random.per_mille(500) {
+        random.duration(Duration::from_millis(1), long / 3)
+    } else {
+        random.duration(Duration::from_millis(1), long)
+    }
+}
+
+fn kind(random: &mut Random, processes: usize, lease: Duration, forced: bool) -> Kind {
+    if forced && random.per_mille(300) {
+        return by_hand(random, lease);
+    }
+    let process = usize::try_from(random.below(processes as u64)).expect("an index fits");
+    match random.below(24) {
+        0..=3 => Kind::Pause {
+            process,
+            midway: random.per_mille(400),
+        },
+        4..=6 => Kind::Crash { process },
+        7..=10 => Kind::Partition {
+            process,
+            frozen: random.per_mille(600),
+            answers_only: random.per_mille(300),
+        },
+        11..=12 => Kind::Slow {
+            process,
+            by: random.duration(Duration::from_millis(50), lease),
+        },
+        13..=14 => Kind::LoseWatches { process },
+        15 => Kind::Busy,
+        16 => Kind::Errors,
+        17 => Kind::Outage,
+        18 => Kind::Compact,
+        19..=21 => Kind::Annotate {
+            pick: random.draw(),
+        },
+        22 => Kind::Rate {
+            process,
+            rate: *random.one_of(&[900, 950, 1000, 1050, 1100]),
+        },
+        _ => Kind::Jump {
+            process,
+            seconds: *random.one_of(&[-60, -10, 10, 60]),
+        },
+    }
+}
+
+fn by_hand(random: &mut Random, lease: Duration) -> Kind {
+    match random.below(5) {
+        0 | 1 => Kind::Delete {
+            pick: random.draw(),
+        },
+        2 | 3 => Kind::SetHolder {
+            pick: random.draw(),
+            empty: random.per_mille(500),
+        },
+        _ => Kind::Restore {
+            ago: random.duration(Duration::from_millis(100), lease * 2),
+            watches_live: random.per_mille(300),
+        },
+    }
+}

@@ -1,0 +1,77 @@
+//! A small share of what `cargo xtask sim` plays: enough to notice that something broke, in a second or two.
+
+use metaparticle_protocol::{Mutants, mutant::Mutant};
+use metaparticle_simulation::{
+    mutants, report,
+    run::{Scenario, plan, play, shrink},
+};
+
+#[test]
+fn no_promise_is_broken_by_the_first_seeds() {
+    let summary = report::seeds(&Scenario::JUDGED, 150);
+    assert_eq!(summary.failures, []);
+    assert!(summary.grants > 1000, "{summary:?}");
+}
+
+#[test]
+fn client_go_alone_overlaps() {
+    let summary = report::seeds(&[Scenario::ForeignAlone], 60);
+    assert!(summary.foreign_overlaps > 0, "{summary:?}");
+}
+
+#[test]
+fn seed_plays_the_same_each_time() {
+    for scenario in Scenario::JUDGED {
+        let [one, other] =
+            [(); 2].map(|()| play(scenario, plan(scenario, 7, Mutants::NONE), true).trace);
+        assert!(one.len() > 100, "{scenario:?} tells {} lines", one.len());
+        assert_eq!(one, other, "{scenario:?}");
+    }
+}
+
+#[test]
+fn mutants_that_break_often_are_found_soon() {
+    let often = [
+        Mutant::NoCompareAndSwap,
+        Mutant::RetryWithConflictsVersion,
+        Mutant::WallClock,
+        Mutant::ReleaseBeforeInvalidation,
+        Mutant::RenewalWithoutNewTerm,
+        Mutant::NameGrants,
+        Mutant::NaiveRollback,
+        Mutant::NoEventOrder,
+        Mutant::NameWithoutIncarnation,
+        Mutant::ExpiryByOpinion,
+        Mutant::HoldBeforeOwnAdded,
+        Mutant::RevocationWithoutWait,
+        Mutant::DeleteForeignVersion,
+    ];
+    for mutant in often {
+        let (_, scenarios) = mutants::ALL
+            .into_iter()
+            .find(|(listed, _)| *listed == mutant)
+            .expect("each mutant is listed");
+        let found = mutants::find(mutant, scenarios, 60);
+        assert!(found.is_some(), "{mutant:?} is not found");
+    }
+}
+
+#[test]
+fn shrunk_run_breaks_the_same_promise_with_fewer_faults() {
+    let scenario = Scenario::Election;
+    let mutants = Mutants::only(Mutant::LateAcknowledgementRevives);
+    let (whole, violation) = (1..)
+        .find_map(|seed| {
+            let whole = plan(scenario, seed, mutants);
+            let violation = play(scenario, whole.clone(), false).violation?;
+            Some((whole, violation))
+        })
+        .expect("one of all seeds");
+    let less = shrink(scenario, &whole, &violation);
+    let again = play(scenario, less.clone(), false).violation;
+    assert_eq!(
+        again.map(|again| std::mem::discriminant(&again)),
+        Some(std::mem::discriminant(&violation))
+    );
+    assert!(less.script.len() < whole.script.len());
+}
