@@ -4,6 +4,7 @@ mod cancel;
 mod faults;
 mod misuse;
 mod order;
+mod real;
 
 use std::time::Duration;
 
