@@ -47,7 +47,7 @@
 pub mod deploy;
 #[cfg(feature = "coordination")]
 #[doc(inline)]
-pub use metaparticle_coordination::{coordinator, fence, lock, session};
+pub use metaparticle_coordination::{coordinator, election, fence, lock, session};
 
 mod enter;
 #[cfg(all(unix, feature = "coordination"))]

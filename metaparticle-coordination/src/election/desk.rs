@@ -6,21 +6,26 @@ use std::{
 };
 
 use metaparticle_protocol::{
-    Sight, Token,
+    Identity, Sight, Token,
     api::Watch,
     election::{Action, Elector, Ended, Input, TermId},
 };
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    sync::{oneshot, watch},
+    task::AbortHandle,
+};
 
 use super::{
-    Handle,
+    Handle, proof,
     term::Term,
     view::{Role, View, pod},
 };
 use crate::{
+    container,
     coordinator::Coordinator,
     drive::{Context, Driver, Inbox, Watching},
     error::Error,
+    identity,
     lost::Lost,
     part::Part,
     word::{Held, Keeper, incarnation},
@@ -140,6 +145,19 @@ pub(super) struct Desk {
     pub(super) watches: HashMap<Watch, Watching>,
     pub(super) term: Option<Running>,
     pub(super) begun: bool,
+    /// The search for this process's own container, begun with the first term (P1).
+    pub(super) container: Option<Task>,
+    /// Whose end is watched for, while it leads.
+    pub(super) suspect: Option<(Arc<str>, Task)>,
+}
+
+/// Ends when dropped.
+pub(super) struct Task(AbortHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// The term that has begun and is not over.
@@ -212,6 +230,7 @@ impl Driver for Desk {
         if view.role == Role::Bystander && self.shared.is_waited_for() {
             self.shared.tell(Input::Contend);
         }
+        self.suspect(&view, context);
         self.view.send_if_modified(|shown| {
             let changed = *shown != view;
             *shown = view;
@@ -242,12 +261,60 @@ impl Desk {
             Some(Input::Idle(id))
         });
         self.term = Some(Running { keeper, ended });
+        self.find_container(context);
         self.shared.part.acquired(Some(token));
         if let Some(handle) = self.handle.upgrade() {
             let term = Term::new(handle, held, token, dropped, end);
             // Nobody waits any more: dropped, it is handed over.
             drop(self.shared.grant(term));
         }
+    }
+
+    /// Finds out in which container this process runs, so that its end can be known (P1).
+    fn find_container(&mut self, context: &mut Context<Input>) {
+        let whoami = self.coordinator.whoami();
+        let (Some(uid), Some(namespace), None) =
+            (&whoami.uid, identity::namespace(), &self.container)
+        else {
+            return;
+        };
+        let client = self.coordinator.store().client().clone();
+        let own = proof::own(
+            client,
+            namespace,
+            whoami.pod.clone(),
+            uid.clone(),
+            container::is_own,
+        );
+        self.container =
+            Some(Task(context.start(async move {
+                Some(Input::Contained(own.await?.to_string().into()))
+            })));
+    }
+
+    /// Watches for the end of who leads, while this waits for its lease to end (P1).
+    fn suspect(&mut self, view: &View, context: &mut Context<Input>) {
+        let leads = match (&view.holder, &view.container) {
+            (Some(holder), Some(container)) if view.role == Role::Candidate => {
+                Some((holder, container))
+            }
+            _ => None,
+        };
+        if self.suspect.as_ref().map(|(container, _)| container)
+            == leads.map(|(_, container)| container)
+        {
+            return;
+        }
+        self.suspect = leads.and_then(|(holder, named)| {
+            let container = named.parse().ok()?;
+            let client = self.coordinator.store().client().clone();
+            let holder = Identity::from(&**holder);
+            let task = context.start(async move {
+                proof::ended(client, container).await;
+                Some(Input::Terminated(holder))
+            });
+            Some((Arc::clone(named), Task(task)))
+        });
     }
 
     fn end(&mut self, why: Ended) {

@@ -23,6 +23,7 @@
 //! ```
 
 mod desk;
+mod proof;
 mod run;
 mod term;
 #[cfg(test)]
@@ -38,9 +39,12 @@ use metaparticle_protocol::{
 use tokio::sync::watch;
 
 use self::desk::{Desk, Shared};
+#[doc(no_inline)]
+pub use metaparticle_protocol::Budget;
+
 pub use self::{
     term::{NotTransferred, Term},
-    view::{Budget, Role, View},
+    view::{Role, View},
 };
 use crate::{
     coordinator::Coordinator,
@@ -102,11 +106,10 @@ impl Builder {
     /// [`Error::Name`] and [`Error::Lease`], if it cannot be; [`Error::Shutdown`] after the coordinator's end.
     pub fn build(self) -> Result<Election, Error> {
         let name = label(&self.name, "an election")?;
-        let budget =
-            metaparticle_protocol::Budget::try_new(self.lease).map_err(|source| Error::Lease {
-                of: name.clone(),
-                source,
-            })?;
+        let budget = Budget::try_new(self.lease).map_err(|source| Error::Lease {
+            of: name.clone(),
+            source,
+        })?;
         // One coordinator may have several of one name: they are different candidates (E1).
         let word = random::word();
         let identity = format!("{}{word}", self.coordinator.identity());
@@ -136,6 +139,8 @@ impl Builder {
             watches: HashMap::new(),
             term: None,
             begun: false,
+            container: None,
+            suspect: None,
         };
         let elector = Elector::new(config, metaparticle_protocol::Mutants::NONE);
         let clock = self.coordinator.clock();
@@ -203,10 +208,10 @@ impl Election {
         self.handle.shared.part.health()
     }
 
-    /// What its lease costs and bears.
+    /// What its lease costs and bears. Candidates that do not lead ask once a minute.
     #[must_use]
     pub fn budget(&self) -> Budget {
-        Budget::of(self.handle.budget)
+        self.handle.budget
     }
 
     /// Its name.
@@ -228,7 +233,7 @@ impl fmt::Debug for Election {
 /// What keeps the candidate: elections and terms.
 struct Handle {
     name: Name,
-    budget: metaparticle_protocol::Budget,
+    budget: Budget,
     view: watch::Receiver<View>,
     shared: Arc<Shared>,
 }

@@ -1,6 +1,6 @@
 //! What an election looks like from here.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use metaparticle_protocol::election;
 
@@ -69,63 +69,5 @@ impl From<election::View> for View {
             sighted: view.sighted,
             container: view.container,
         }
-    }
-}
-
-/// The numbers that follow from a lease's duration: what it costs, and what it bears.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Budget {
-    /// The lease.
-    pub lease: Duration,
-    /// From one renewal to the next.
-    pub renew_every: Duration,
-    /// How long a leader leads without hearing from the API server, at the most.
-    pub valid: Duration,
-    /// An outage of the API server that refuses connections and is over by then costs no term, whenever it begins.
-    pub refused_outage: Duration,
-    /// The same, of one that takes connections and does not answer.
-    pub hung_outage: Duration,
-    /// The longest time without a leader after a crash, on top of how long the others need to act: the lease.
-    pub fail_over: Duration,
-    /// Of the leader.
-    pub requests_per_second: f64,
-    /// Of everyone else.
-    pub follower_requests_per_second: f64,
-}
-
-impl Budget {
-    pub(super) fn of(budget: metaparticle_protocol::Budget) -> Self {
-        // A renewal is sent at a third at the latest; in an outage that begins then, what is left is the valid time
-        // without that third, a pause and an attempt.
-        let left = budget.usable.saturating_sub(budget.renew_every);
-        let pause = budget.retry * 3 / 2;
-        Self {
-            lease: budget.lease,
-            renew_every: budget.renew_every,
-            valid: budget.usable,
-            refused_outage: left.saturating_sub(pause),
-            hung_outage: left.saturating_sub(pause + budget.attempt),
-            fail_over: budget.lease,
-            requests_per_second: 1.0 / budget.renew_every.as_secs_f64(),
-            follower_requests_per_second: 1.0 / 60.0,
-        }
-    }
-}
-
-impl fmt::Display for Budget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "lease {:?}: valid {:?} after the last renewal; rides out {:.1?} without connection, {:.1?} without answer; \
-             a crash is succeeded after at most {:?}; {:.3} requests/s leading, {:.3} following",
-            self.lease,
-            self.valid,
-            self.refused_outage,
-            self.hung_outage,
-            self.fail_over,
-            self.requests_per_second,
-            self.follower_requests_per_second
-        )
     }
 }

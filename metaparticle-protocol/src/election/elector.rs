@@ -235,7 +235,7 @@ impl Elector {
     pub(super) fn again(&mut self, now: Moment, after: Option<Duration>) -> Moment {
         let retry = self.config.budget.retry;
         self.tries = self.tries.wrapping_add(1);
-        let pause = retry / 2 + self.spread(u64::from(self.tries), retry);
+        let pause = (retry + self.spread(u64::from(self.tries), retry)) / 2;
         now + pause.max(after.unwrap_or_default())
     }
 
@@ -420,6 +420,9 @@ impl Elector {
                 if self.observed.holder() == Some(&holder) && holder != self.config.identity {
                     self.observed.ended.get_or_insert(now);
                 }
+            }
+            Input::Contained(container) => {
+                Arc::make_mut(&mut self.config).container = Some(container)
             }
             Input::Reply(call, reply) => self.reply(now, call, reply, out),
             Input::Saw(watch, sight) => self.saw(now, watch, sight, out),

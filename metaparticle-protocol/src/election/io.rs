@@ -26,7 +26,7 @@ pub struct Config {
     pub drain: Duration,
     /// Drawn once: spreads what several candidates would do at the same time.
     pub jitter: u8,
-    /// The process's container, if it proved which one it runs in (P1).
+    /// The process's container, if it proved which one it runs in (P1); [`Input::Contained`] tells it later.
     pub container: Option<Arc<str>>,
 }
 
@@ -78,6 +78,8 @@ pub enum Input {
     Idle(TermId),
     /// Proof that the container of that holder has ended (P1): replaces the waiting.
     Terminated(Identity),
+    /// The container that this process runs in, proved: the record names it from now on (P1).
+    Contained(Arc<str>),
     /// An answer. Each call gets one; later ones are ignored.
     Reply(Call, Reply),
     /// What a watch tells.

@@ -127,6 +127,26 @@ fn proof_that_the_holder_has_ended_replaces_the_waiting() {
 }
 
 #[test]
+fn container_that_was_proved_stands_in_the_record_from_the_next_renewal_on() {
+    let mut world = World::settled(2);
+    world.step(0, Input::Contained("prod a uid containerd://12".into()));
+    world.run(secs(6));
+    let view = world.nodes[1].elector.view();
+    assert_eq!(
+        view.container.as_deref(),
+        Some("prod a uid containerd://12")
+    );
+    world.crash(0);
+    world.step(1, Input::Terminated("a_uid_random".into()));
+    world.until(millis(50), |world| world.leader() == Some(1));
+    assert_eq!(
+        world.nodes[1].elector.view().container,
+        None,
+        "not that of another"
+    );
+}
+
+#[test]
 fn proof_about_one_holder_says_nothing_about_the_next() {
     let mut world = World::settled(2);
     world.crash(0);

@@ -366,17 +366,54 @@ async fn what_cannot_be_an_election_is_an_error() {
     ));
 }
 
-#[test]
-fn budget_tells_what_a_lease_bears() {
-    let budget =
-        |seconds| Budget::of(metaparticle_protocol::Budget::try_new(secs(seconds)).unwrap());
-    let usual = budget(15);
-    assert!(
-        usual.refused_outage >= secs(6) && usual.hung_outage >= secs(4),
-        "{usual}"
-    );
-    assert!(budget(22).refused_outage >= secs(9), "{}", budget(22));
-    assert!(budget(26).hung_outage >= secs(9), "{}", budget(26));
-    assert!((usual.requests_per_second - 0.2).abs() < 1e-9);
-    assert!(usual.follower_requests_per_second <= 0.02);
+#[tokio::test(start_paused = true)]
+async fn report_that_the_leaders_container_has_ended_replaces_the_waiting() {
+    let stage = Stage::new().await;
+    let pods = "/api/v1/namespaces/default/pods";
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": "a" },
+        "spec": { "containers": [{ "name": "main", "image": "x" }] },
+    });
+    let mut pod = ask(&stage.cluster.client(), "POST", pods, Some(&pod)).await;
+    let uid = pod["metadata"]["uid"].as_str().unwrap().to_owned();
+    let a = stage.candidate("a").await;
+    let term = a.campaign().await.unwrap();
+    let container = format!("default a {uid} containerd://12");
+    a.handle.shared.tell(Input::Contained(container.into()));
+    let b = stage.candidate("b").await;
+    let next = tokio::spawn(async move { b.campaign().await.unwrap() });
+    sleep(secs(12)).await;
+    stage.cluster.faults().partition("a");
+    let report = |id: &str| {
+        json!({ "containerStatuses": [{
+            "name": "main", "image": "x", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "terminated": { "exitCode": 137, "reason": "Error", "containerID": id } },
+        }] })
+    };
+    let status = format!("{pods}/a/status");
+    pod["status"] = report("containerd://13");
+    let mut pod = ask(&stage.cluster.client(), "PUT", &status, Some(&pod)).await;
+    sleep(secs(1)).await;
+    assert!(!next.is_finished(), "another container");
+    // The embedded term goes on until its deadline; a container that has ended has no term.
+    drop(term);
+    pod["status"] = report("containerd://12");
+    ask(&stage.cluster.client(), "PUT", &status, Some(&pod)).await;
+    drop(soon(next).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn budget_is_that_of_the_lease() {
+    let stage = Stage::new().await;
+    let election = stage
+        .process("a")
+        .await
+        .election("billing")
+        .lease(secs(30))
+        .build()
+        .unwrap();
+    assert_eq!(election.budget().renew_every, secs(10));
+    assert!(election.budget().refused_outage() >= secs(13));
 }
