@@ -6,7 +6,7 @@ use std::{
 };
 
 use metaparticle_protocol::{
-    Identity, Sight, Token,
+    Identity, Selector, Sight, Token,
     api::Watch,
     election::{Action, Elector, Ended, Input, TermId},
 };
@@ -28,6 +28,7 @@ use crate::{
     identity,
     lost::Lost,
     part::Part,
+    refusal::Refusal,
     word::{Held, Keeper, incarnation},
 };
 
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     /// Who waits to hear whether a transfer was begun.
     pub(super) transfer: Mutex<Option<oneshot::Sender<bool>>>,
     pub(super) part: Arc<Part>,
+    /// The watch is refused at present: nobody need wait to hear it again.
+    blind: Mutex<Option<Arc<str>>>,
 }
 
 /// Those who wait for a term, first come, first served.
@@ -55,6 +58,7 @@ impl Shared {
             waiters: Mutex::default(),
             transfer: Mutex::default(),
             part,
+            blind: Mutex::default(),
         }
     }
 
@@ -65,6 +69,9 @@ impl Shared {
 
     /// Waits for a term.
     pub(super) async fn campaign(self: &Arc<Self>) -> Result<Term, Error> {
+        if let Some(why) = &*lock(&self.blind) {
+            return Err(Error::Refused(Arc::clone(why)));
+        }
         let (grant, granted) = oneshot::channel();
         let _place = {
             let mut waiters = lock(&self.waiters);
@@ -107,6 +114,29 @@ impl Shared {
         let queue = std::mem::take(&mut lock(&self.waiters).queue);
         for (_, waiter) in queue {
             let _ = waiter.send(Err(error()));
+        }
+    }
+
+    /// What a watch brings: of the election's own Lease, or of the candidates.
+    fn seen(&self, own: bool, seen: Result<Sight, Refusal>) -> Sight {
+        match seen {
+            Ok(sight) => {
+                if own && sight != Sight::Lost {
+                    *lock(&self.blind) = None;
+                    self.part.trouble(None);
+                }
+                sight
+            }
+            Err(refusal) => {
+                let why = Arc::from(refusal.to_string());
+                if own {
+                    *lock(&self.blind) = Some(Arc::clone(&why));
+                    self.refuse(&why);
+                } else {
+                    self.part.trouble(Some(why));
+                }
+                Sight::Lost
+            }
         }
     }
 
@@ -180,19 +210,11 @@ impl Driver for Desk {
             }),
             Action::Watch { watch, by } => {
                 let shared = Arc::clone(&self.shared);
-                let watching =
-                    context.watch(self.coordinator.store(), &by, move |seen| match seen {
-                        Ok(sight) => {
-                            if !matches!(sight, Sight::Lost) {
-                                shared.part.trouble(None);
-                            }
-                            Input::Saw(watch, sight)
-                        }
-                        Err(refusal) => {
-                            shared.refuse(&Arc::from(refusal.to_string()));
-                            Input::Saw(watch, Sight::Lost)
-                        }
-                    });
+                let store = self.coordinator.store();
+                let own = matches!(by, Selector::Name(_));
+                let watching = context.watch(store, &by, move |seen| {
+                    Input::Saw(watch, shared.seen(own, seen))
+                });
                 self.watches.insert(watch, watching);
             }
             Action::Unwatch { watch } => drop(self.watches.remove(&watch)),
