@@ -422,7 +422,7 @@ impl Elector {
                 }
             }
             Input::Contained(container) => {
-                Arc::make_mut(&mut self.config).container = Some(container)
+                Arc::make_mut(&mut self.config).container = Some(container);
             }
             Input::Reply(call, reply) => self.reply(now, call, reply, out),
             Input::Saw(watch, sight) => self.saw(now, watch, sight, out),

@@ -59,7 +59,11 @@ impl Locks {
                 | Stage::Queued { created, .. } => *created,
                 _ => Version(0),
             };
-            if self.leaving.get(uid).is_some_and(|leaving| leaving.acknowledged) {
+            if self
+                .leaving
+                .get(uid)
+                .is_some_and(|leaving| leaving.acknowledged)
+            {
                 return true; // its session was found dead before: it is deleted already
             }
             let name = entry.name();
