@@ -41,7 +41,9 @@ async fn write_prices(term: Term) -> Result<()> {
     tokio::spawn(late(maps, fence.annotation(), token));
     for tea in 1..=3 {
         let price = json!({ "data": { "tea": tea.to_string() } });
-        prices.patch(&PatchParams::default(), &Patch::Merge(price)).await?;
+        prices
+            .patch(&PatchParams::default(), &Patch::Merge(price))
+            .await?;
         println!("token {token} has written: tea is {tea}");
         sleep(Duration::from_millis(300)).await;
     }
@@ -56,7 +58,9 @@ async fn late(maps: Api<ConfigMap>, annotation: String, token: u64) {
         "metadata": { "annotations": { annotation: token.to_string() } },
         "data": { "tea": "stale" },
     });
-    let sent = maps.patch("prices", &PatchParams::default(), &Patch::Merge(stale)).await;
+    let sent = maps
+        .patch("prices", &PatchParams::default(), &Patch::Merge(stale))
+        .await;
     match sent {
         Ok(_) => println!("token {token} came late, and nobody has claimed since"),
         Err(refusal) => println!("token {token} came late and was refused: {refusal}"),

@@ -1,6 +1,9 @@
-//! Three replicas migrate a database when they start: one after the other, and only the first has anything to do.
+//! Three replicas migrate a database when they start, one after the other. `cargo run --bin migrate -- 127.0.0.1:5432`
+//! speaks to the one that listens there; without an address there is nothing to migrate.
 
 use std::time::Duration;
+
+use tokio::{io::AsyncReadExt as _, net::TcpStream};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -9,8 +12,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 #[tokio::main]
 async fn main() -> Result<()> {
     let name = metaparticle::pod().map_or("a laptop".to_owned(), |pod| pod.name);
-    migrate(&name).await?;
-    println!("{name} serves");
+    let schema = migrate(std::env::args().nth(1)).await?;
+    println!("{name} serves, by schema {schema}");
     metaparticle::shutdown().await;
     Ok(())
 }
@@ -18,14 +21,15 @@ async fn main() -> Result<()> {
 /// Runs in one replica at a time; the others wait in the order in which they came. Each runs it, so it must find out what
 /// is left to do: a lock excludes, it does not remember.
 #[metaparticle::exclusive("migrations")]
-async fn migrate(name: &str) -> Result<()> {
-    println!("{name} begins to migrate");
-    for step in ["table users", "index by mail"] {
-        // If the lock were lost, this would be dropped here, at the latest.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        println!("{name} looks at {step}");
+async fn migrate(database: Option<String>) -> Result<String> {
+    let mut schema = String::new();
+    match database {
+        // If the lock is lost on the way, this is dropped, and the connection with it.
+        Some(address) => {
+            let mut database = TcpStream::connect(address).await?;
+            database.read_to_string(&mut schema).await?;
+        }
+        None => tokio::time::sleep(Duration::from_millis(300)).await,
     }
-    println!("{name} has migrated");
-    tokio::time::sleep(Duration::from_millis(100)).await; // commit
-    Ok(())
+    Ok(schema)
 }
