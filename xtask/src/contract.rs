@@ -47,7 +47,7 @@ const COMPARED: [(&str, [&str; 2]); 3] = [
 ];
 
 /// Runs the facts on both servers, then what compares the two: random operations, field ownership, and what
-/// controllers leave. `arguments` go to the facts.
+/// controllers leave; then coordination on the real one. `arguments` go to the facts.
 ///
 /// # Errors
 /// When there is no cluster, a suite fails, or a suite ran nothing.
@@ -72,10 +72,41 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     for (what, target) in COMPARED {
         counts.push(suite(what, target, &on_real, &ignored)?);
     }
+    counts.push(coordination(&on_real[..1])?);
     for count in counts {
         terminal::result(&count);
     }
     Ok(())
+}
+
+/// Runs the tests of coordination on the real API server: for fencing it alone has policies and custom resources.
+fn coordination(environment: &[(&str, OsString)]) -> Result<String, Error> {
+    let what = "coordination on the real API server";
+    terminal::step(what);
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["test", "--package", "metaparticle-coordination", "--lib"])
+        .args(["--", "--include-ignored"])
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stderr(Stdio::inherit());
+    let output = cargo.output().map_err(Error::Start)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        terminal::result(&text);
+        return Err(Error::Failed(what));
+    }
+    let passed = passed(&text).ok_or(Error::Nothing(what))?;
+    Ok(format!(
+        "{passed} facts of coordination hold on the real API server"
+    ))
+}
+
+/// How many tests passed, by libtest's last line, if any did.
+fn passed(output: &str) -> Option<u32> {
+    let mut lines = output.lines();
+    let line = lines.find_map(|line| line.strip_prefix("test result: ok. "))?;
+    let passed = line.split(' ').next()?.parse().ok()?;
+    (passed > 0).then_some(passed)
 }
 
 /// The real cluster's: the one that is named, or that of the test cluster.
@@ -124,6 +155,17 @@ fn count(output: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passed_tests_are_counted_and_none_is_none() {
+        let ran = "running 2 tests\n\ntest result: ok. 2 passed; 0 failed; 0 ignored\n";
+        assert_eq!(passed(ran), Some(2));
+        assert_eq!(
+            passed("test result: ok. 0 passed; 0 failed; 3 ignored\n"),
+            None
+        );
+        assert_eq!(passed("running 0 tests\n"), None);
+    }
 
     #[test]
     fn a_suite_that_ran_nothing_has_no_count() {
