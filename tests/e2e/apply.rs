@@ -34,16 +34,16 @@ const KINDS: [(&str, &str, &str); 7] = [
 ];
 
 /// A service whose pods never start, which is no matter here.
-fn spec(replicas: u32) -> AppSpec {
+pub(crate) fn spec(replicas: u32) -> AppSpec {
     serde_json::from_value(json!({
         "name": "web", "repository": null, "tag": "1", "namespace": null, "context": null, "ports": ["8080"],
         "public": false, "env": {}, "resources": {}, "probes": {}, "base": null, "on_exit": "detach",
-        "coordination": false, "workload": {"replicated": {"replicas": replicas}},
+        "coordination": false, "policy": false, "workload": {"replicated": {"replicas": replicas}},
     }))
     .expect("a valid specification")
 }
 
-fn request(spec: &AppSpec) -> Request {
+pub(crate) fn request(spec: &AppSpec) -> Request {
     Request {
         app: spec.name.to_string(),
         manifests: manifests(spec, "127.0.0.1:5000/none:1"),
@@ -52,11 +52,11 @@ fn request(spec: &AppSpec) -> Request {
     }
 }
 
-fn cluster(namespace: &Namespace) -> Cluster {
+pub(crate) fn cluster(namespace: &Namespace) -> Cluster {
     Cluster::for_tests(namespace.client.clone(), &namespace.name)
 }
 
-async fn apply(cluster: &Cluster, request: &Request) -> Result<Outcome, Error> {
+pub(crate) async fn apply(cluster: &Cluster, request: &Request) -> Result<Outcome, Error> {
     apply::apply(
         cluster,
         request,

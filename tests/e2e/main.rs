@@ -6,10 +6,13 @@
 
 mod apply;
 mod failures;
+mod fenced_writer;
 mod harness;
 mod interrupt;
 mod job;
 mod kubectl;
+mod policy;
+mod rbac;
 mod rollout;
 mod up;
 mod web;

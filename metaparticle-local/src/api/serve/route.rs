@@ -181,6 +181,21 @@ mod tests {
     }
 
     #[test]
+    fn admission_policies_are_said_to_be_for_real_clusters() {
+        let path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/fencing";
+        let request = Request::builder().uri(path).body(Bytes::new()).unwrap();
+        let Err(failure) = route(&request) else {
+            panic!("it is served");
+        };
+        assert_eq!(failure.code, 404);
+        assert!(
+            failure.message.contains("no admission policies"),
+            "{}",
+            failure.message
+        );
+    }
+
+    #[test]
     fn an_old_path_asks_for_a_watch() {
         let pods = of("/api/v1/watch/namespaces/a/pods").unwrap();
         assert!(pods.watch && pods.namespace() == "a");
