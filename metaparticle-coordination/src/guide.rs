@@ -4,9 +4,9 @@
 //! | you want | take | it costs |
 //! |---|---|---|
 //! | one of several replicas works all the time, another takes over when it is gone | [an election](crate::Coordinator::election) | a Lease each; the leader writes every third of the lease, candidates only watch |
-//! | a step that no two may do at once, such as a migration at start | [a mutex](crate::Coordinator::mutex) | one POST and one DELETE each time; waiting costs nothing |
-//! | many readers, or one writer | [a read-write lock](crate::Coordinator::rwlock) | as a mutex |
-//! | at most *n* at a time, such as a quota of a foreign service | [a semaphore](crate::Coordinator::semaphore) | as a mutex |
+//! | a step that no two may do at once, such as a migration at start | [a mutex](crate::lock::Mutex) | one POST and one DELETE each time; waiting costs nothing |
+//! | many readers, or one writer | [a read-write lock](crate::lock::RwLock) | as a mutex |
+//! | at most *n* at a time, such as a quota of a foreign service | [a semaphore](crate::lock::Semaphore) | as a mutex |
 //! | that a write of who was deposed is refused | [a fence](crate::fence), from a term, a mutex or a writer | one claim for each object and hold |
 //! | work divided by key | none of these: shards | |
 //!
@@ -15,9 +15,8 @@
 //! first come, first served; all locks of a process share one session, so that a thousand cost what one costs.
 //!
 //! **How long a lease?** The longer, the longer the outage of the API server that costs nothing: a term of 15 s rides out
-//! 4 to 6 s, one of 30 s about 13 s. A crashed container is succeeded early where the kubelet's report proves its end;
-//! only a lost node or a partition waits for the lease. [`Election::budget`](crate::election::Election::budget) tells the
-//! numbers.
+//! 4 to 6 s, one of 30 s about 13 s. The shorter, the sooner a holder that crashed is followed; one that leaves in good
+//! order is followed at once with any. [`Election::budget`](crate::election::Election::budget) tells the numbers.
 //!
 //! # What they guarantee
 //! At any moment at most one process holds a term, a mutex or a writer's lock *by its own check*, however long processes

@@ -5,6 +5,7 @@
 pub mod coordinator;
 pub mod election;
 pub mod fence;
+pub mod guide;
 pub mod lock;
 pub mod session;
 
@@ -22,6 +23,7 @@ mod part;
 mod random;
 mod refusal;
 mod store;
+mod sugar;
 #[cfg(test)]
 mod testing;
 mod watch;
@@ -40,6 +42,8 @@ pub use word::Permit;
 #[doc(hidden)]
 pub mod __private {
     use crate::Coordinator;
+
+    pub use crate::sugar::{exclusive, lead};
 
     /// Has each coordinator of this process told of its start. The first one who asks is heard.
     pub fn on_start(told: fn(&Coordinator)) {

@@ -47,7 +47,7 @@
 pub mod deploy;
 #[cfg(feature = "coordination")]
 #[doc(inline)]
-pub use metaparticle_coordination::{coordinator, election, fence, lock, session};
+pub use metaparticle_coordination::{coordinator, election, fence, guide, lock, session};
 
 mod enter;
 #[cfg(all(unix, feature = "coordination"))]
@@ -80,7 +80,7 @@ pub mod testing;
 /// | `probes(…)` | `readiness`, `liveness`, `startup`: a path each; `port`: one of `ports` | how the program is asked for its health | ready as soon as the first TCP port accepts |
 /// | `base` | `"scratch"` or an image | what the image is built on | by the program's linkage |
 /// | `on_exit` | `"detach"` or `"delete"` | what the first Ctrl-C does to what was deployed | `"detach"` |
-/// | `coordination` | flag | a token and the smallest Role, for elections, locks and shards | off; on for `sharded` |
+/// | `coordination` | flag, or `coordination(policy)` | a token and the smallest Role, for elections, locks and shards; `policy` adds the admission policy by which the API server refuses what deposed holders write, one for the whole cluster: real clusters only | off; on for `sharded` |
 /// | `crate` | a path | where this crate is, if it was renamed | `::metaparticle` |
 ///
 /// A flag is said as `public`, `public = true` or `public = false`. All values are literals.
@@ -167,6 +167,93 @@ pub use metaparticle_macros::sharded;
 #[doc(inline)]
 pub use metaparticle_macros::job;
 
+/// Runs a function in one replica at a time: in each term that this process wins, until the function returns.
+///
+/// `#[leader("billing")]` takes the name of the election: 1 to 63 lower-case letters, digits and `-`. The function is an
+/// `async fn` with one argument, an [`election::Term`], that returns a `Result` whose error is made `From`
+/// [`coordinator::Error`] and can be displayed, such as `Box<dyn Error + Send + Sync>`. Callers call it without the
+/// argument, and wait for what it returns:
+/// ```text
+/// async fn bill() -> Result<()> {
+///     async fn bill(term: Term) -> Result<()> { /* what was written */ }
+///     ::metaparticle::__private::lead("billing", bill).await
+/// }
+/// ```
+/// That is [`Coordinator::connect`](coordinator::Coordinator::connect), once for the process and shared with all other such
+/// functions, and [`Election::run`](election::Election::run) with the defaults of
+/// [`Coordinator::election`](coordinator::Coordinator::election). For another lease, priorities or a view of the election,
+/// call these.
+///
+/// # Guarantees
+/// Those of [`election::Term`]: two processes never both hold a valid one. When the term is lost, the function is dropped
+/// where it stands, and called again with the next one; a stretch that must not be cut takes a
+/// [permit](election::Term::permit). What it sends may still arrive later, unless it is [fenced](fence).
+///
+/// # Errors
+/// What the function returns, and whatever keeps the process from contending at all: no cluster, no permission. After a
+/// shutdown it returns the default of its value.
+///
+/// # Cancel safety
+/// Dropped, the function is dropped, and the term is handed over in the background.
+///
+/// # Examples
+/// ```no_run
+/// use metaparticle::{coordinator::Error, election::Term};
+///
+/// #[metaparticle::leader("billing")]
+/// async fn bill(term: Term) -> Result<(), Error> {
+///     println!("token {}", term.token());
+///     Ok(())
+/// }
+///
+/// #[metaparticle::containerize(coordination)]
+/// #[metaparticle::replicated(3)]
+/// #[tokio::main]
+/// async fn main() -> Result<(), Error> {
+///     bill().await
+/// }
+/// ```
+#[cfg(feature = "coordination")]
+#[doc(inline)]
+pub use metaparticle_macros::leader;
+
+/// Runs a function in one process at a time: under a lock, which it waits for in the order of arrival.
+///
+/// `#[exclusive("migrations")]` takes the name of the lock: 1 to 63 lower-case letters, digits and `-`. The function is a
+/// free `async fn` with any arguments that returns a `Result` whose error is made `From` [`coordinator::Error`]. Each call
+/// runs it, one after the other: what is to happen once must find out that it has happened.
+/// ```text
+/// async fn migrate(to: u32) -> Result<()> {
+///     async fn migrate(to: u32) -> Result<()> { /* what was written */ }
+///     ::metaparticle::__private::exclusive("migrations", migrate(to)).await
+/// }
+/// ```
+/// That is [`Coordinator::connect`](coordinator::Coordinator::connect), once for the process, `mutex("migrations").lock()`,
+/// the function under [`Guard::guarded`](lock::Guard::guarded), and `unlock()`.
+///
+/// # Guarantees
+/// Those of [`lock::Mutex`]: two processes never both hold it by their own check. If the lock is lost, the function is
+/// dropped where it stands. What it sends may still arrive later, unless it is [fenced](fence).
+///
+/// # Errors
+/// What the function returns; whatever keeps the process from locking: no cluster, no permission; and
+/// [`Error::Lost`](coordinator::Error::Lost).
+///
+/// # Cancel safety
+/// Dropped, it leaves the queue, or the function is dropped and the lock freed in the background.
+///
+/// # Examples
+/// ```no_run
+/// #[metaparticle::exclusive("migrations")]
+/// async fn migrate(database: &str) -> Result<(), metaparticle::coordinator::Error> {
+///     println!("migrates {database}");
+///     Ok(())
+/// }
+/// ```
+#[cfg(feature = "coordination")]
+#[doc(inline)]
+pub use metaparticle_macros::exclusive;
+
 pub use listen::listen;
 pub use pod::{Pod, pod};
 pub use shutdown::shutdown;
@@ -178,4 +265,6 @@ pub use metaparticle_macros::__spec;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::enter::*;
+    #[cfg(feature = "coordination")]
+    pub use metaparticle_coordination::__private::{exclusive, lead};
 }
