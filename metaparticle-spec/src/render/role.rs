@@ -19,6 +19,8 @@ pub(super) fn role(spec: &AppSpec) -> Value {
             "resources": ["leases"],
             "verbs": VERBS,
         }),
+        // The kubelet's report that a leader's container has ended, which spares the others the wait (rule P1).
+        json!({ "apiGroups": [""], "resources": ["pods"], "verbs": ["get", "watch"] }),
         // What happened, for `kubectl describe lease`; nothing depends on it.
         json!({ "apiGroups": [""], "resources": ["events"], "verbs": ["create"] }),
     ];
