@@ -30,7 +30,8 @@ impl Election {
     /// [drain](super::Builder::drain). So a stretch that must not be cut takes a [permit](Term::permit):
     ///
     /// ```no_run
-    /// # use metaparticle_coordination::{Coordinator, Error, election::Term};
+    /// # use metaparticle_coordination::{Coordinator, election::Term};
+    /// # type Error = Box<dyn std::error::Error + Send + Sync>;
     /// # async fn next_invoice() -> u32 { 1 }
     /// # async fn bill(invoice: u32, token: u64) -> Result<(), Error> { Ok(()) }
     /// # async fn example(mp: &Coordinator) -> Result<(), Error> {

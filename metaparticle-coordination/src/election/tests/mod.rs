@@ -1,6 +1,7 @@
 //! Elections on the embedded cluster, in paused time.
 
 mod faults;
+mod real;
 mod run;
 
 use std::time::Duration;
