@@ -6,10 +6,12 @@ use futures::{StreamExt as _, stream};
 use tokio::sync::Barrier;
 
 use crate::{
+    api::Api,
     faults::Fault,
     plan::{Contest, Plan},
     program::{CRATES, Program, Programs},
     random::Random,
+    register,
     report::{Finding, Report},
     run::{self, Round, World},
     server::{self, Server},
@@ -18,8 +20,10 @@ use crate::{
 /// Whose behaviour is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// Ours alone.
+    /// Ours alone, an election.
     Ours,
+    /// Ours alone, locks.
+    Locks,
     /// Ours and client-go on one Lease.
     Mixed,
     /// Another's.
@@ -32,6 +36,7 @@ impl FromStr for Subject {
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(match text {
             "ours" => Self::Ours,
+            "locks" => Self::Locks,
             "mixed" => Self::Mixed,
             "client-go" => Self::Other(Program::ClientGo { release: false }),
             "client-go-release" => Self::Other(Program::ClientGo { release: true }),
@@ -68,6 +73,9 @@ pub struct Campaign {
     pub histories: PathBuf,
 }
 
+/// How many runs of client-go alone are added, whose known failure has to be found.
+const PROOFS: u64 = 3;
+
 impl Campaign {
     /// Runs all.
     ///
@@ -76,6 +84,7 @@ impl Campaign {
     pub async fn run(&self) -> Result<Report, server::Error> {
         let plans = self.plans();
         let mut server = Server::start(&self.kubernetes).await?;
+        register::install_policy(&Api::new(server.upstream.clone())).await?;
         let world = World {
             upstream: server.upstream.clone(),
             programs: self.programs.clone(),
@@ -109,30 +118,37 @@ impl Campaign {
 
     /// What is run, in its order: each subject's faults in turn.
     fn plans(&self) -> Vec<Plan> {
-        let subjects = if self.subjects.is_empty() {
-            vec![Subject::Ours]
+        let by_default = [Subject::Ours, Subject::Locks, Subject::Mixed];
+        let subjects: &[Subject] = if self.subjects.is_empty() {
+            &by_default
         } else {
-            self.subjects.clone()
+            &self.subjects
         };
-        let mut all = Vec::new();
-        for subject in subjects {
-            let faults = Fault::OF_PROCESSES
-                .into_iter()
-                .chain(Fault::OF_SERVERS)
-                .chain(Fault::FORCED);
-            let wanted = |it: &Fault| {
-                self.fault
-                    .as_ref()
-                    .is_none_or(|name| *name == it.to_string())
-            };
-            let faults: Vec<_> = faults.filter(wanted).collect();
-            all.extend(faults.into_iter().map(|fault| (subject, fault)));
-        }
+        let faults = Fault::OF_PROCESSES
+            .into_iter()
+            .chain(Fault::OF_SERVERS)
+            .chain(Fault::FORCED);
+        let wanted = |it: &Fault| {
+            self.fault
+                .as_ref()
+                .is_none_or(|name| *name == it.to_string())
+        };
+        let faults: Vec<_> = faults.filter(wanted).collect();
+        let pairs = |fault: Fault| subjects.iter().map(move |subject| (*subject, fault));
+        let all: Vec<_> = faults.into_iter().flat_map(pairs).collect();
         let number = |index: u64| self.seed.wrapping_mul(1_000_000) + index;
-        (0..self.runs)
+        let mut plans: Vec<_> = (0..self.runs)
             .zip(all.iter().cycle())
             .map(|(index, (subject, fault))| self.plan(number(index), index, *subject, *fault))
-            .collect()
+            .collect();
+        if self.subjects.is_empty() && self.fault.is_none() {
+            // The judge shows that it finds what is known to be there.
+            let client_go = Subject::Other(Program::ClientGo { release: true });
+            let known = (self.runs..self.runs + PROOFS)
+                .map(|index| self.plan(number(index), 0, client_go, Fault::Pause));
+            plans.extend(known);
+        }
+        plans
     }
 
     fn plan(&self, number: u64, index: u64, subject: Subject, fault: Fault) -> Plan {
@@ -145,7 +161,7 @@ impl Campaign {
             release: random.chance(50),
         };
         let candidates = match subject {
-            Subject::Ours => vec![Program::Ours; 3],
+            Subject::Ours | Subject::Locks => vec![Program::Ours; 3],
             Subject::Mixed if random.chance(50) => vec![go, Program::Ours, Program::Ours],
             Subject::Mixed => vec![Program::Ours, go, go],
             Subject::Other(program) => vec![program; 3],
@@ -155,13 +171,17 @@ impl Campaign {
             fault,
             candidates,
             lease: Duration::from_secs(seconds),
-            contest: Contest::Election,
+            contest: if subject == Subject::Locks {
+                Contest::Locks
+            } else {
+                Contest::Election
+            },
         }
     }
 
     async fn one(&self, world: &World, plan: Plan, round: Option<&Round>) -> io::Result<Finding> {
-        let outcome = run::election(world, &plan, round).await?;
-        let finding = Finding::of_election(&plan, &outcome);
+        let outcome = run::run(world, &plan, round).await?;
+        let finding = Finding::of(&plan, &outcome);
         if !finding.is_clean() {
             fs::create_dir_all(&self.histories)?;
             let name = format!(

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use crate::{
     api::Api,
     candidate::Candidate,
+    plan::Contest,
     proxy::{Flow, Storm},
     random::Random,
     vdso::Jump,
@@ -218,22 +219,35 @@ async fn storm(victim: &Candidate, storms: [Storm; 2], first: Duration, second: 
     victim.proxy.storm(Storm::None);
 }
 
-/// Does it to the Lease.
+/// Does it to the Lease of the election, or to the ticket of a lock.
 ///
 /// # Errors
 /// If the API server does not answer.
-pub async fn on_lease(fault: Fault, api: &Api, path: &str) -> io::Result<()> {
-    match fault {
-        Fault::EditByHand => {
-            let now = api.get(path).await?;
-            // As somebody would: another name, all else as it is.
-            let body = json!({"spec": {"holderIdentity": "somebody", "renewTime": now.body["spec"]["renewTime"]}});
-            api.patch(path, &body).await?;
+pub async fn by_hand(
+    fault: Fault,
+    api: &Api,
+    namespace: &str,
+    name: &str,
+    contest: Contest,
+) -> io::Result<()> {
+    let leases = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases");
+    let path = match contest {
+        Contest::Election => format!("{leases}/{name}"),
+        Contest::Locks => {
+            let selector = "labelSelector=metaparticle.dev%2Frole%3Dticket";
+            let tickets = api.get(&format!("{leases}?{selector}")).await?;
+            let ticket = &tickets.body["items"][0]["metadata"]["name"];
+            format!("{leases}/{}", ticket.as_str().unwrap_or(name))
         }
-        Fault::DeleteByHand => {
-            api.delete(path).await?;
-        }
-        _ => {}
+    };
+    if fault == Fault::EditByHand {
+        let now = api.get(&path).await?;
+        // As somebody would: another name, all else as it is.
+        let renewed = &now.body["spec"]["renewTime"];
+        let body = json!({"spec": {"holderIdentity": "somebody", "renewTime": renewed}});
+        api.patch(&path, &body).await?;
+    } else {
+        api.delete(&path).await?;
     }
     Ok(())
 }

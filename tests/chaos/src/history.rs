@@ -45,21 +45,29 @@ impl History {
     /// Who leads now, as far as it said: the last of those that said so within `recently` nanoseconds.
     #[must_use]
     pub fn leader(&self, now: i64, recently: i64) -> Option<Who> {
-        let events = self.events();
-        let said = events
-            .iter()
-            .rev()
-            .take_while(|it| it.line.at > now - 10 * recently);
-        let mut last = said.filter(|it| it.line.at > now - recently);
-        let found = last.find(|it| matches!(it.line.said, Said::Lead(_) | Said::Valid(_)))?;
-        let since = events
-            .iter()
-            .rev()
-            .take_while(|it| it.line.at >= found.line.at);
-        let is_lost = since
-            .into_iter()
-            .any(|it| it.who == found.who && it.line.said == Said::Lost);
-        (!is_lost).then_some(found.who)
+        let events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Processes write down one after the other, nearly in the order of their moments.
+        let recent = || {
+            events
+                .iter()
+                .rev()
+                .take(3000)
+                .filter(|it| it.line.at > now - recently)
+        };
+        let leads = |it: &&Event| matches!(it.line.said, Said::Lead(_) | Said::Valid(_));
+        let found = recent().find(leads)?;
+        let is_lost = |it: &Event| {
+            it.who == found.who && it.line.at >= found.line.at && it.line.said == Said::Lost
+        };
+        (!recent().any(is_lost)).then_some(found.who)
+    }
+
+    /// Who was granted a lock last, since this moment.
+    #[must_use]
+    pub fn last_locked(&self, since: i64) -> Option<Who> {
+        let events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |it: &&Event| matches!(it.line.said, Said::Locked(..)) && it.line.at > since;
+        events.iter().rev().take(2000).find(is_it).map(|it| it.who)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use tokio::process::Command;
 
-use crate::server::command;
+use crate::{plan::Contest, server::command};
 
 /// A program that can be a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,13 +66,16 @@ impl std::fmt::Display for Program {
 }
 
 impl Programs {
-    /// The command of a candidate of an election.
+    /// The command of a candidate. Only ours has locks.
     #[must_use]
-    pub fn candidate(&self, program: Program, task: &Task<'_>) -> Command {
+    pub fn candidate(&self, program: Program, contest: Contest, task: &Task<'_>) -> Command {
         match program {
             Program::Ours => {
                 let mut command = command(&self.ours);
-                command.arg("elect");
+                command.arg(match contest {
+                    Contest::Election => "elect",
+                    Contest::Locks => "lock",
+                });
                 plain(&mut command, task);
                 command
             }

@@ -1,4 +1,4 @@
-//! One run of an election: candidates start, the fault strikes twice, all are ended, the history is judged.
+//! One run: candidates start, the fault strikes twice, all are ended; what they said is the history.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -14,15 +14,17 @@ use crate::{
     faults::{self, Fault},
     history::{Event, History, Who},
     line::Said,
+    plan::Contest,
     plan::Plan,
     program::{Program, Programs, Task},
     proxy::{Proxy, Seen},
     random::Random,
+    register,
     upstream::Upstream,
 };
 
-/// The name of the election of every run.
-const ELECTION: &str = "contested";
+/// The name of the election of every run, and what the names of locks begin with.
+const NAME: &str = "contested";
 
 /// What all runs share.
 #[derive(Clone, Debug)]
@@ -75,15 +77,18 @@ struct Running<'a> {
 ///
 /// # Errors
 /// If the API server does not answer or a process cannot be started.
-pub async fn election(world: &World, plan: &Plan, round: Option<&Round>) -> io::Result<Outcome> {
+pub async fn run(world: &World, plan: &Plan, round: Option<&Round>) -> io::Result<Outcome> {
     let namespace = format!("run-{}-{}", world.stamp, plan.number);
     let api = Api::new(world.upstream.clone());
     api.create_namespace(&namespace).await?;
+    let history = Arc::new(History::default());
+    let upstream = world.upstream.clone();
+    let watched = register::watch(upstream, &namespace, NAME, history.clone()).await?;
     let mut run = Running {
         world,
         plan,
         namespace,
-        history: Arc::default(),
+        history,
         candidates: Vec::new(),
         gone: Vec::new(),
         next: 0,
@@ -95,7 +100,7 @@ pub async fn election(world: &World, plan: &Plan, round: Option<&Round>) -> io::
     for program in &plan.candidates {
         run.start(*program).await?;
     }
-    run.wait_for_leader().await;
+    run.wait_for_leader(&api).await;
     for _ in 0..2 {
         match round {
             Some(round) => {
@@ -104,11 +109,13 @@ pub async fn election(world: &World, plan: &Plan, round: Option<&Round>) -> io::
             }
             None => run.strike(&api).await?,
         }
-        run.wait_for_leader().await;
+        run.wait_for_leader(&api).await;
         let settle = run.random.between(30, 80);
         sleep(plan.lease * u32::try_from(settle).unwrap_or(50) / 100).await;
     }
-    run.finish().await
+    let outcome = run.finish().await;
+    drop(watched);
+    outcome
 }
 
 impl Running<'_> {
@@ -120,42 +127,61 @@ impl Running<'_> {
         let task = Task {
             server: &server,
             namespace: &self.namespace,
-            name: ELECTION,
+            name: NAME,
             identity: &identity,
             lease: self.plan.lease,
         };
-        let command = self.world.programs.candidate(program, &task);
+        let command = self
+            .world
+            .programs
+            .candidate(program, self.plan.contest, &task);
         let candidate = Candidate::start(command, proxy, who, self.history.clone())?;
         self.candidates.push((program, candidate));
         Ok(())
     }
 
+    /// Who leads, or holds a lock, now.
+    fn holder(&self) -> Option<Who> {
+        let now = now();
+        let holder = match self.plan.contest {
+            Contest::Election => self.history.leader(now, 300_000_000),
+            Contest::Locks => self.history.last_locked(now - 500_000_000),
+        };
+        holder.filter(|who| self.candidates.iter().any(|(_, it)| it.who == *who))
+    }
+
     /// Waits until somebody says that it leads; a crash of the leader may have to be waited out, and a release of
-    /// client-go on top.
-    async fn wait_for_leader(&mut self) {
-        let until = Instant::now() + self.plan.lease * 4 + Duration::from_secs(15);
-        while self.history.leader(now(), 100_000_000).is_none() {
-            if Instant::now() > until {
+    /// client-go on top. As long as the API server itself answers slowly, because the machine has other things to do, the
+    /// time does not count.
+    async fn wait_for_leader(&mut self, api: &Api) {
+        let mut left = self.plan.lease * 4 + Duration::from_secs(15);
+        let mut patience = Duration::from_secs(150);
+        while self.holder().is_none() {
+            let start = Instant::now();
+            let answered = api.get("/api/v1/namespaces/default").await.is_ok();
+            let is_slow = start.elapsed() > self.plan.lease / 20;
+            sleep(Duration::from_millis(50)).await;
+            let spent = start.elapsed();
+            if answered && !is_slow {
+                left = left.saturating_sub(spent);
+            }
+            patience = patience.saturating_sub(spent);
+            if left.is_zero() || patience.is_zero() {
                 self.recovered = false;
                 return;
             }
-            sleep(Duration::from_millis(20)).await;
         }
     }
 
     async fn strike(&mut self, api: &Api) -> io::Result<()> {
         let fault = self.plan.fault;
         if fault.is_forced() {
-            let path = format!(
-                "/apis/coordination.k8s.io/v1/namespaces/{}/leases/{ELECTION}",
-                self.namespace
-            );
-            faults::on_lease(fault, api, &path).await?;
+            faults::by_hand(fault, api, &self.namespace, NAME, self.plan.contest).await?;
             sleep(self.plan.lease).await;
             return Ok(());
         }
         // Mostly the leader; a follower's faults must not disturb either.
-        let leader = self.history.leader(now(), 100_000_000);
+        let leader = self.holder();
         let leader = self
             .candidates
             .iter()
@@ -166,7 +192,13 @@ impl Running<'_> {
         let struck_at = now();
         let (program, victim) = &mut self.candidates[index];
         let (program, who) = (*program, victim.who);
-        faults::on_process(fault, victim, self.plan.lease, &mut self.random).await?;
+        let struck = faults::on_process(fault, victim, self.plan.lease, &mut self.random).await;
+        if !fault.ends() && !victim.is_running() {
+            // By itself, as some peers do.
+            self.ended = false;
+            return Ok(());
+        }
+        struck?;
         if fault.ends() {
             let (_, mut victim) = self.candidates.remove(index);
             let limit = self.plan.lease * 2 + Duration::from_secs(12);

@@ -62,8 +62,8 @@ func measure(endpoint string, waiters, cycles int) {
 					log.Fatal("two hold etcd's mutex")
 				}
 				// Only the holder writes: the mutex guards them.
-				since := released.Load()
-				if waiters == 1 || since < start && len(times) == 0 {
+				since := max(start, released.Load())
+				if waiters == 1 {
 					since = start
 				}
 				locked := now()

@@ -16,7 +16,11 @@ async fn main() {
     let lease = LeaseLock::new(
         client,
         &me.namespace,
-        LeaseLockParams { holder_id: me.identity, lease_name: me.name, lease_ttl: me.lease },
+        LeaseLockParams {
+            holder_id: me.identity,
+            lease_name: me.name,
+            lease_ttl: me.lease,
+        },
     );
     let leads = Arc::new(AtomicBool::new(false));
     let told = leads.clone();

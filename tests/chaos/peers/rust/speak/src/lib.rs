@@ -27,9 +27,18 @@ pub fn candidate() -> Candidate {
 
 /// The clock that all processes of the machine share.
 pub fn now() -> i64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: the kernel fills in the one structure that it is given.
-    unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC, &raw mut time) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_clock_gettime,
+            libc::CLOCK_MONOTONIC,
+            &raw mut time,
+        )
+    };
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
@@ -65,8 +74,14 @@ pub fn work(is_leader: impl Fn() -> bool + Send + 'static) {
 fn clocks() {
     let start = std::time::Instant::now();
     loop {
-        let wall = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
-        say(now(), &format!("clock {wall} {} 0", start.elapsed().as_nanos()));
+        let wall = std::time::UNIX_EPOCH
+            .elapsed()
+            .unwrap_or_default()
+            .as_nanos();
+        say(
+            now(),
+            &format!("clock {wall} {} 0", start.elapsed().as_nanos()),
+        );
         thread::sleep(Duration::from_millis(200));
     }
 }
