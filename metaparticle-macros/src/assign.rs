@@ -137,6 +137,13 @@ impl Draft {
         let list = field.list(errors)?;
         for arg in list.value {
             match arg {
+                Arg::Keyed(key, _) if key.is_quoted => {
+                    let example = known[0].1;
+                    errors.at(
+                        key.span,
+                        format!("expected a key, not a string: write `{example}`"),
+                    );
+                }
                 Arg::Keyed(key, value) => match keys::find(&key.text, known) {
                     Some(known) => self.set(known, &Field::of(key, value, known.1), errors),
                     None => errors.at(key.span, keys::unknown_in_list(&key.text, known)),

@@ -117,8 +117,17 @@ fn arguments(
             ) if text == keys::CRATE.0 && root.is_none() => {
                 root = Some(path.path);
             }
+            Arg::Keyed(key, _) if !is_named && key.text != keys::CRATE.0 => {
+                is_named = true;
+                errors.at(
+                    key.span,
+                    format!(
+                        "expected a name, as a literal in quotes: write `{}`",
+                        sugar.example()
+                    ),
+                );
+            }
             Arg::Keyed(key, _) => {
-                is_named |= key.text == "name";
                 errors.at(
                     key.span,
                     format!("expected one name: write `{}`", sugar.example()),
