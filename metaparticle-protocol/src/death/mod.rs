@@ -137,9 +137,12 @@ impl Undertaker {
         }
     }
 
-    /// The uids that are followed.
-    pub fn followed(&self) -> impl Iterator<Item = &Uid> {
-        self.targets.keys()
+    /// The sessions that are followed and name the container of their holder, whose end is worth proving (P1).
+    pub fn suspects(&self) -> impl Iterator<Item = (&Uid, &Arc<str>)> {
+        self.targets
+            .values()
+            .filter(|target| target.followed && !target.proven)
+            .filter_map(|target| Some((&target.uid, target.container()?)))
     }
 
     fn target(&mut self, name: Name, uid: Uid) -> &mut Target {

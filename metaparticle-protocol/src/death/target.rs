@@ -1,11 +1,11 @@
 //! [`Target`]: what is known of one session, and what is to be done about it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     Budget, Call, Identity, Lease, Moment, Mutants, Name, Reply, Request, Sight, Spec, Uid,
     Version,
-    lease::{Draft, When},
+    lease::{Draft, When, key},
     mutant::Mutant,
     session::REVOKED,
 };
@@ -35,7 +35,7 @@ pub(super) struct Target {
 pub(super) struct Seen {
     pub(super) version: Version,
     pub(super) spec: Spec,
-    annotations: BTreeMap<&'static str, std::sync::Arc<str>>,
+    annotations: BTreeMap<&'static str, Arc<str>>,
     /// Since when it has this spec, on our clock.
     since: Moment,
 }
@@ -81,6 +81,11 @@ impl Target {
             flight: None,
             next: None,
         }
+    }
+
+    /// The container of its holder, by its own word.
+    pub(super) fn container(&self) -> Option<&Arc<str>> {
+        self.seen.as_ref()?.annotations.get(key::CONTAINER)
     }
 
     /// Whether it is to be taken from its holder (S4).

@@ -1,6 +1,7 @@
 //! [`Member`]: one process's part in all locks of a namespace: its [`Session`], its [`Undertaker`] and its [`Locks`], and
 //! what they have to tell each other. This is what a driver runs, and what simulators and model checkers explore.
 
+mod life;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -12,7 +13,6 @@ pub use words::{Action, Input};
 use crate::{
     Budget, Call, Machine, Moment, Mutants, Name, Reply, Request, Selector, Sight, Uid, Watch,
     death::{self, Undertaker},
-    lease::key,
     lock::{self, Locks},
     mutant::Mutant,
     session::{self, Session},
@@ -34,6 +34,7 @@ enum Part {
 pub struct Member {
     pod: Arc<str>,
     drawn: Arc<str>,
+    container: Option<Arc<str>>,
     budget: Budget,
     mutants: Mutants,
     /// The present one and those that are still being cleaned up, by the number of the incarnation.
@@ -69,6 +70,7 @@ impl Member {
         Self {
             pod: pod.into(),
             drawn: drawn.into(),
+            container: None,
             budget,
             mutants,
             sessions: BTreeMap::new(),
@@ -93,9 +95,10 @@ impl Member {
         Some((session.name(), session.uid()?))
     }
 
-    /// Uids of the sessions that stand before this process: their holders' death is worth proving (P1).
-    pub fn followed(&self) -> impl Iterator<Item = &Uid> {
-        self.undertaker.followed()
+    /// The sessions that stand before this process, and the containers of their holders: that one of these has ended is
+    /// worth proving (P1).
+    pub fn suspects(&self) -> impl Iterator<Item = (&Uid, &Arc<str>)> {
+        self.undertaker.suspects()
     }
 
     fn name(&self, incarnation: u32) -> Name {
@@ -285,24 +288,6 @@ impl Member {
         Vec::new()
     }
 
-    /// A session is needed, and the watch that runs as long as there is one (S3).
-    fn open(&mut self, now: Moment, actions: &mut Vec<Action>) -> Vec<Told> {
-        self.watch_tickets(actions);
-        self.present += 1;
-        self.lost = false;
-        let name = self.name(self.present);
-        let session = Session::new(name, self.budget, self.mutants);
-        self.sessions.insert(self.present, session);
-        self.tell_session(now, session::Input::Open)
-    }
-
-    fn watch_tickets(&mut self, actions: &mut Vec<Action>) {
-        if self.tickets.is_none() {
-            let labels = BTreeMap::from([(key::ROLE, lock::ROLE.into())]);
-            self.tickets = Some(self.begin_watch(Selector::Labels(labels), actions));
-        }
-    }
-
     fn begin_watch(&mut self, by: Selector, actions: &mut Vec<Action>) -> Watch {
         let watch = Watch(self.watched);
         self.watched += 1;
@@ -348,46 +333,6 @@ impl Member {
     fn tell_locks(&mut self, now: Moment, input: lock::Input) -> Vec<Told> {
         let actions = self.locks.step(now, input);
         actions.into_iter().map(Told::Locks).collect()
-    }
-
-    /// What is not needed any more goes.
-    fn clean_up(&mut self, now: Moment, actions: &mut Vec<Action>) -> Vec<Told> {
-        let mut told = Vec::new();
-        if self.mutants.has(Mutant::WatchStoppedEarly) {
-            if self.tickets.is_some() && !self.locks.has_entries() {
-                self.unwatch_tickets(actions);
-                told.extend(self.tell_locks(now, lock::Input::Sight(Sight::Lost)));
-            } else if self.locks.has_entries() && !self.lost {
-                self.watch_tickets(actions);
-            }
-        }
-        // Of a session that ended, once nobody relies on what was held under it.
-        if self.locks.is_settled() {
-            let ended = self.sessions.keys().copied();
-            let ended: Vec<_> = ended
-                .filter(|number| self.lost || *number != self.present)
-                .collect();
-            for number in ended {
-                told.extend(self.tell_session_of(now, number, session::Input::Close));
-            }
-        }
-        if let Some(until) = self.closing
-            && (self.locks.is_idle() || now >= until)
-        {
-            told.extend(self.tell_session(now, session::Input::Close));
-            if self.sessions.is_empty() && !self.closed {
-                self.closed = true;
-                self.unwatch_tickets(actions);
-                actions.push(Action::Closed);
-            }
-        }
-        told
-    }
-
-    fn unwatch_tickets(&mut self, actions: &mut Vec<Action>) {
-        if let Some(watch) = self.tickets.take() {
-            actions.push(Action::Unwatch { watch });
-        }
     }
 
     fn reply(&mut self, now: Moment, call: Call, reply: Reply) -> Vec<Told> {
@@ -461,6 +406,10 @@ impl Machine for Member {
             Input::Refused(_, why) => {
                 actions.push(Action::Refused(why));
                 Vec::new()
+            }
+            Input::Contained(container) => {
+                self.container = Some(Arc::clone(&container));
+                self.tell_session(now, session::Input::Contained(container))
             }
             Input::Proven { uid } => self.tell_undertaker(now, death::Input::Proven { uid }),
             Input::Revoke { name, uid } => {

@@ -36,6 +36,8 @@ pub enum Input {
     Sight(Watch, Sight),
     /// A watch is refused, for a reason that people can mend. It is tried again.
     Refused(Watch, Arc<str>),
+    /// The container that this process runs in, by proof (P1): its sessions tell others.
+    Contained(Arc<str>),
     /// Proof that the process of a session that is followed has ended (P1).
     Proven {
         /// The uid of the session.

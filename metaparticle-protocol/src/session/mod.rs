@@ -5,7 +5,7 @@
 mod tests;
 mod words;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub use words::{Action, Ended, Input};
 
@@ -25,6 +25,7 @@ pub const REVOKED: &str = "revoked/";
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Session {
     name: Name,
+    container: Option<Arc<str>>,
     budget: Budget,
     mutants: Mutants,
     phase: Phase,
@@ -79,6 +80,7 @@ impl Session {
     pub fn new(name: Name, budget: Budget, mutants: Mutants) -> Self {
         Self {
             name,
+            container: None,
             budget,
             mutants,
             phase: Phase::New,
@@ -204,7 +206,11 @@ impl Session {
             acquired,
             renewed: When::Now,
             transitions: 0,
-            annotations: BTreeMap::new(),
+            annotations: self
+                .container
+                .iter()
+                .map(|container| (key::CONTAINER, Arc::clone(container)))
+                .collect(),
             labels: BTreeMap::from([(key::ROLE, ROLE.into())]),
             owner: None,
         }
@@ -412,6 +418,7 @@ impl Machine for Session {
                     *at = now.min(*at);
                 }
             }
+            Input::Contained(container) => self.container = Some(container),
             Input::Open | Input::Renew => {}
             Input::Reply(call, reply) => self.reply(now, call, reply, &mut actions),
             Input::RolledBack => self.lose(Ended::RolledBack, &mut actions),

@@ -11,6 +11,8 @@ pub enum Input {
     Open,
     /// The answer to a request.
     Reply(Call, Reply),
+    /// The container that this process runs in, by proof (P1): the next renewal tells others.
+    Contained(Arc<str>),
     /// There is reason to doubt it: renew now, not at the next third.
     Renew,
     /// The store was seen to go back (W3), by another machine of this process.

@@ -133,6 +133,25 @@ fn proof_of_the_end_replaces_the_wait_but_not_the_write() {
 }
 
 #[test]
+fn waiter_knows_the_container_of_the_holder_once_it_is_told() {
+    let (mut world, ..) = two();
+    let suspects = |world: &World| {
+        let member = world.members[1].member.as_ref().expect("alive");
+        let suspects = member.suspects();
+        suspects
+            .map(|(_, container)| container.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert!(suspects(&world).is_empty());
+    world.input(0, Input::Contained("container".into()));
+    world.pass(LEASE / 3);
+    assert_eq!(suspects(&world), ["container"]);
+    let uid = world.store[&"pod-0-x".into()].uid.clone();
+    world.input(1, Input::Proven { uid });
+    assert!(suspects(&world).is_empty(), "proven once");
+}
+
+#[test]
 fn revoked_session_is_waited_for_its_whole_duration() {
     let (mut world, holder, waiter) = two();
     let lease = world.store[&"pod-0-x".into()].clone();
