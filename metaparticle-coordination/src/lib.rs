@@ -20,6 +20,7 @@ mod lost;
 mod metrics;
 mod object;
 mod part;
+mod proof;
 mod random;
 mod refusal;
 mod store;

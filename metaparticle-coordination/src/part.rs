@@ -99,6 +99,11 @@ impl Part {
         self.acquired.fetch_add(1, Ordering::Relaxed);
         let (kind, name) = (self.kind.as_str(), &self.name);
         let token = token.map(|token| token.0);
+        // Locks come and go hundreds of times a second.
+        if self.kind == Kind::Lock {
+            tracing::debug!(kind, %name, token, "acquired");
+            return;
+        }
         tracing::info!(kind, %name, token, "acquired");
         let with = token.map_or_else(String::new, |token| format!(" with token {token}"));
         self.tell("Acquired", format!("acquired {kind} {name}{with}"), false);
@@ -108,6 +113,10 @@ impl Part {
     pub(crate) fn released(&self, successor: Option<&str>) {
         self.released.fetch_add(1, Ordering::Relaxed);
         let (kind, name) = (self.kind.as_str(), &self.name);
+        if self.kind == Kind::Lock {
+            tracing::debug!(rule = "L4", kind, %name, "released");
+            return;
+        }
         tracing::info!(rule = "E4", kind, %name, successor, "released");
         let to = successor.map_or_else(String::new, |to| format!(" to {to}"));
         self.tell("Released", format!("gave back {kind} {name}{to}"), false);

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    Handle, proof,
+    Handle,
     term::Term,
     view::{Role, View, pod},
 };
@@ -28,6 +28,7 @@ use crate::{
     identity,
     lost::Lost,
     part::Part,
+    proof,
     refusal::Refusal,
     word::{Held, Keeper, incarnation},
 };

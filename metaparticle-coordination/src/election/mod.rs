@@ -23,7 +23,6 @@
 //! ```
 
 mod desk;
-mod proof;
 mod run;
 mod term;
 #[cfg(test)]

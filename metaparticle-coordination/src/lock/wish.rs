@@ -28,7 +28,7 @@ pub(super) struct Wish {
 #[derive(Debug)]
 pub(super) struct Hold {
     /// Keeps the task alive that renews.
-    coordinator: Coordinator,
+    _coordinator: Coordinator,
     session: Arc<Session>,
     id: Id,
     pub(super) name: Name,
@@ -92,7 +92,7 @@ impl Wish {
             Outcome::Held(held, token) => {
                 waiting.over = true;
                 Ok(Some(Hold {
-                    coordinator: self.coordinator,
+                    _coordinator: self.coordinator,
                     session: Arc::clone(&waiting.session),
                     id,
                     name,
@@ -126,6 +126,5 @@ impl Drop for Hold {
         // For whoever looks at it from elsewhere it ends now, whatever becomes of the task.
         self.held.close(crate::lost::Lost::Released);
         self.session.release(self.id);
-        tracing::trace!(lock = %self.name, coordinator = ?self.coordinator, "dropped");
     }
 }

@@ -6,7 +6,8 @@
 //! # Guarantees
 //! - It is one Lease, renewed every third of its duration, however many locks it carries.
 //! - Whoever waits for a lock of a process that died gets it one duration after the last renewal that was seen, never
-//!   earlier: the session's death is one DELETE that names the version which was seen unchanged.
+//!   earlier: the session's death is one DELETE that names the version which was seen unchanged. Where the kubelet
+//!   reports that the holder's container has ended, the DELETE follows at once.
 //! - What is held under it ends, for its holder, at 80 % of the duration after the last renewal that was *sent* and
 //!   acknowledged: before anybody else can hold it, for clocks that run between 0.9 and 1.1 of real time.
 //! - Its name is never used again; after a loss the next lock opens another.
@@ -128,8 +129,11 @@ impl Session {
             coordinator.clock(),
             Arc::clone(&session.book),
             budget,
-            coordinator.part(part::Kind::Session, lease.clone(), Some(lease)),
-            coordinator.part(part::Kind::Lock, Name::from("locks"), None),
+            coordinator.whoami().clone(),
+            [
+                coordinator.part(part::Kind::Session, lease.clone(), Some(lease)),
+                coordinator.part(part::Kind::Lock, Name::from("locks"), None),
+            ],
         );
         let clock = coordinator.clock();
         let (stopping, patience) = (coordinator.stopping(), coordinator.drain());
@@ -209,6 +213,12 @@ impl Session {
             }
         }
         Some(released)
+    }
+
+    /// As if the kernel had said which container this is.
+    #[cfg(test)]
+    pub(crate) fn contained(&self, container: &str) {
+        let _ = self.inbox.send(Input::Contained(container.into()));
     }
 
     fn leave(&self, guard: Guard) {

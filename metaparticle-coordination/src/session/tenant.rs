@@ -3,19 +3,24 @@
 use std::{collections::HashMap, sync::Arc};
 
 use metaparticle_protocol::{
-    Budget, Member, Watch,
+    Budget, Member, Uid, Watch,
     lock::{Failure, Guard, Loss},
     member::{Action, Input},
     session::Ended,
 };
 
+use tokio::task::AbortHandle;
+
 use super::{View, book::Book, book::Outcome};
 use crate::{
     clock::Clock,
+    container,
     drive::{Context, Driver, Watching},
     error::Error,
+    identity::{self, Whoami},
     lost::Lost,
     part::Part,
+    proof,
     store::Store,
     word::incarnation,
 };
@@ -26,9 +31,27 @@ pub(super) struct Tenant {
     book: Arc<Book>,
     budget: Budget,
     watches: HashMap<Watch, Watching>,
+    whoami: Whoami,
+    /// Whether it was asked in which container this process runs.
+    contained: bool,
+    suspects: HashMap<Uid, Suspect>,
     session: Arc<Part>,
     locks: Arc<Part>,
     closed: bool,
+}
+
+/// The holder of a session that stands before us: the end of its container is looked out for.
+struct Suspect {
+    container: Arc<str>,
+    task: Option<AbortHandle>,
+}
+
+impl Drop for Suspect {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
 }
 
 impl Tenant {
@@ -37,8 +60,8 @@ impl Tenant {
         clock: Clock,
         book: Arc<Book>,
         budget: Budget,
-        session: Arc<Part>,
-        locks: Arc<Part>,
+        whoami: Whoami,
+        [session, locks]: [Arc<Part>; 2],
     ) -> Self {
         Self {
             store,
@@ -46,6 +69,9 @@ impl Tenant {
             book,
             budget,
             watches: HashMap::new(),
+            whoami,
+            contained: false,
+            suspects: HashMap::new(),
             session,
             locks,
             closed: false,
@@ -78,6 +104,44 @@ impl Tenant {
                 // Nobody there: the wish was withdrawn.
                 let _ = asked.send(outcome);
             }
+        }
+    }
+
+    /// Finds out in which container this process runs, so that its end can be known (P1).
+    fn find_container(&mut self, context: &mut Context<Input>) {
+        let (Some(uid), Some(namespace), false) =
+            (&self.whoami.uid, identity::namespace(), self.contained)
+        else {
+            return;
+        };
+        self.contained = true;
+        let (client, pod) = (self.store.client().clone(), self.whoami.pod.clone());
+        let own = proof::own(client, namespace, pod, uid.clone(), container::is_own);
+        context.start(async move { Some(Input::Contained(own.await?.to_string().into())) });
+    }
+
+    /// Looks out for the end of those who stand before us, while we wait for their sessions to expire (P1).
+    fn suspect(&mut self, machine: &Member, context: &mut Context<Input>) {
+        let named: HashMap<_, _> = machine.suspects().collect();
+        self.suspects.retain(|uid, suspect| {
+            named
+                .get(uid)
+                .is_some_and(|name| **name == suspect.container)
+        });
+        for (uid, name) in named {
+            if self.suspects.contains_key(uid) {
+                continue;
+            }
+            let task = name.parse().ok().map(|container| {
+                let (client, uid) = (self.store.client().clone(), uid.clone());
+                context.start(async move {
+                    proof::ended(client, container).await;
+                    Some(Input::Proven { uid })
+                })
+            });
+            let container = Arc::clone(name);
+            self.suspects
+                .insert(uid.clone(), Suspect { container, task });
         }
     }
 
@@ -154,6 +218,7 @@ impl Driver for Tenant {
             Action::WaitsForOwn { guard, holder } => self.warn(guard, holder),
             Action::Opened { name, uid } => {
                 self.session.acquired(None);
+                self.find_container(context);
                 let budget = self.budget;
                 self.book.open().view = Some(View { name, uid, budget });
             }
@@ -173,7 +238,8 @@ impl Driver for Tenant {
         }
     }
 
-    fn settled(&mut self, machine: &Member, _: &mut Context<Input>) -> bool {
+    fn settled(&mut self, machine: &Member, context: &mut Context<Input>) -> bool {
+        self.suspect(machine, context);
         if self.closed && machine.session().is_none() && self.book.open().view.take().is_some() {
             self.session.released(None);
         }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use metaparticle_local::api::fault::Requests as Hit;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::{cluster, delete, leases, of, process, soon, tickets, tickets_become};
-use crate::Lost;
+use crate::{Lost, testing::ask};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -68,6 +69,38 @@ async fn crashed_holder_is_succeeded_after_its_duration() {
     let waited = begun.elapsed();
     assert!(waited > SECOND * 14 && waited < SECOND * 16, "{waited:?}");
     tickets_become(&cluster, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn report_that_the_holders_container_has_ended_replaces_the_waiting() {
+    let cluster = cluster().await;
+    let pods = "/api/v1/namespaces/default/pods";
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" },
+        "spec": { "containers": [{ "name": "main", "image": "x" }] },
+    });
+    let mut pod = ask(&cluster.client(), "POST", pods, Some(&pod)).await;
+    let uid = pod["metadata"]["uid"].as_str().unwrap();
+    let (a, b) = (process(&cluster, "a").await, process(&cluster, "b").await);
+    let guard = a.mutex("m").lock().await.unwrap();
+    let container = format!("default a {uid} containerd://12");
+    a.carrier().unwrap().contained(&container);
+    let waiting = tokio::spawn(b.mutex("m").lock());
+    tokio::time::sleep(SECOND * 6).await;
+    cluster.faults().partition("a");
+    tokio::time::sleep(SECOND).await;
+    assert!(!waiting.is_finished());
+    pod["status"] = json!({ "containerStatuses": [{
+        "name": "main", "image": "x", "imageID": "", "ready": false, "restartCount": 0,
+        "state": { "terminated": { "exitCode": 137, "reason": "Error", "containerID": "containerd://12" } },
+    }] });
+    let status = format!("{pods}/a/status");
+    ask(&cluster.client(), "PUT", &status, Some(&pod)).await;
+    // A container that has ended holds nothing; this one goes on for the test.
+    drop(guard);
+    let begun = Instant::now();
+    waiting.await.unwrap().unwrap().check().unwrap();
+    assert!(begun.elapsed() < SECOND, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

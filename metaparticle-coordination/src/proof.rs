@@ -29,7 +29,7 @@ const WATCH: u32 = 3600;
 
 /// A container, as the annotation of a record names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Container {
+pub(crate) struct Container {
     namespace: Arc<str>,
     pod: Arc<str>,
     uid: Arc<str>,
@@ -69,7 +69,7 @@ impl FromStr for Container {
 }
 
 /// The container that this process runs in, by the kubelet's word for its id and the kernel's for that it is this one.
-pub(super) async fn own(
+pub(crate) async fn own(
     client: Client,
     namespace: String,
     pod: String,
@@ -106,7 +106,7 @@ pub(super) async fn own(
 ///
 /// # Cancel safety
 /// Cancel safe.
-pub(super) async fn ended(client: Client, container: Container) {
+pub(crate) async fn ended(client: Client, container: Container) {
     let path = format!(
         "/api/v1/namespaces/{}/pods?fieldSelector=metadata.name%3D{}&watch=true&timeoutSeconds={WATCH}",
         container.namespace, container.pod
