@@ -13,6 +13,9 @@ async fn shared() -> Result<&'static Coordinator, Error> {
 }
 
 /// Runs `work` while this process leads, again in each term, until it returns. After a shutdown: what `T` has by default.
+///
+/// # Errors
+/// What `work` returns, or what keeps it from leading.
 pub async fn lead<T, E, W, F>(election: &'static str, work: W) -> Result<T, E>
 where
     T: Default,
@@ -25,6 +28,9 @@ where
 }
 
 /// Runs `work` while this process holds the lock. Dropped at the moment of a loss.
+///
+/// # Errors
+/// What `work` returns, or what keeps it from the lock.
 pub async fn exclusive<T, E>(
     lock: &'static str,
     work: impl Future<Output = Result<T, E>>,

@@ -1,5 +1,5 @@
 //! [`Undertaker`]: the death of other processes' sessions, which is one write and not an opinion (rules S2, S4, P1), and
-//! the reaping of leftovers (S3, [`census`]).
+//! the reaping of leftovers (S3, `census`).
 
 mod census;
 mod target;
