@@ -33,7 +33,7 @@ pub enum Fault {
     WallAhead,
     /// The wall clock is a minute behind.
     WallBehind,
-    /// The monotonic clocks are a minute ahead, as after a suspend.
+    /// The monotonic clocks are a minute ahead, though no time has passed.
     Suspend,
     /// 409 to every update, then to half of them.
     Conflicts,
@@ -90,10 +90,19 @@ impl Fault {
     /// Changes that nobody of ours made.
     pub const FORCED: [Self; 2] = [Self::EditByHand, Self::DeleteByHand];
 
-    /// Whether the promise is the smaller one of forced changes.
+    /// Whether somebody changes what is not theirs.
     #[must_use]
     pub fn is_forced(self) -> bool {
         Self::FORCED.contains(&self)
+    }
+
+    /// Whether it breaks what the protocol relies on, so that only the smaller promise holds: an overlap ends when the
+    /// holder hears of it, at the latest at its deadline, and its stale writes are refused. A jump of the monotonic clocks
+    /// is such a fault: no kernel makes one while no time passes, and to the victim all others seem to have been silent for
+    /// a minute.
+    #[must_use]
+    pub fn breaks_assumptions(self) -> bool {
+        self.is_forced() || self == Self::Suspend
     }
 
     /// Whether it is a jump of the victim's clocks.

@@ -75,7 +75,7 @@ impl Finding {
         let linear = names
             .iter()
             .all(|name| linear::is_linearizable(&of_lock(name)));
-        let strict = !plan.fault.is_forced();
+        let strict = !plan.fault.breaks_assumptions();
         let complaints = [
             (!outcome.recovered, "nobody gets a lock afterwards"),
             (!outcome.jumped, "the jump did not reach the victim"),
@@ -120,7 +120,7 @@ impl Finding {
             (!outcome.jumped, "the jump did not reach the victim"),
             (!outcome.ended, "a process did not end"),
             (
-                verdict.tokens > 0 && !plan.fault.is_forced(),
+                verdict.tokens > 0 && !plan.fault.breaks_assumptions(),
                 "tokens do not rise",
             ),
             (verdict.stale > 0, "a stale write was accepted"),
@@ -157,13 +157,13 @@ impl Finding {
 }
 
 /// Whose fault an overlap is: ours if ours led on, or if ours took a Lease that was renewed less than its duration ago.
-/// After a change by hand, ours may lead on until its deadline.
+/// Where a fault breaks what the protocol relies on, ours may lead on until its deadline.
 fn is_blamed(overlap: &Overlap, plan: &Plan, outcome: &Outcome) -> bool {
     let process = |who| outcome.processes.iter().find(|it| it.0 == who);
     let (Some(earlier), Some(later)) = (process(overlap.earlier), process(overlap.later)) else {
         return true;
     };
-    if plan.fault.is_forced() {
+    if plan.fault.breaks_assumptions() {
         let allowed = nanoseconds(plan.lease) / 100 * 80;
         return earlier.1 == Program::Ours && overlap.lasted > allowed;
     }
