@@ -117,7 +117,7 @@ macro_rules! guard {
             ///
             /// # Errors
             /// [`Error::Lost`], if it was not held any more: what was done last under it may have been done beside
-            /// somebody else.
+            /// somebody else. [`Error::Refused`], if this process may not delete its ticket: it goes with the session.
             ///
             /// # Cancel safety
             /// Cancel safe: once called, it is given back in the background.

@@ -115,7 +115,7 @@ impl Hold {
         })?;
         if let Some(released) = self.session.release(self.id) {
             // Dropped unsaid: the session has ended, and the hold with it.
-            let _ = released.await;
+            return released.await.unwrap_or(Ok(()));
         }
         Ok(())
     }

@@ -43,8 +43,8 @@ pub(super) struct Page {
     pub(super) lost: bool,
     /// Nobody relies on it any more, but for permits.
     pub(super) ending: bool,
-    /// Told when others may hold.
-    pub(super) released: Option<oneshot::Sender<()>>,
+    /// Told when others may hold, or that it cannot be given back.
+    pub(super) released: Option<oneshot::Sender<Result<(), Error>>>,
 }
 
 /// All acquisitions of a process.

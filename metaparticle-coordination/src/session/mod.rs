@@ -190,7 +190,10 @@ impl Session {
 
     /// Ends an acquisition, at whatever point it is: at once for whoever relies on it, and for others when its permits
     /// are dropped and its ticket is deleted. Then `Some` is told; `None`: it has ended before. Needs no runtime.
-    pub(crate) fn release(self: &Arc<Self>, guard: Guard) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn release(
+        self: &Arc<Self>,
+        guard: Guard,
+    ) -> Option<oneshot::Receiver<Result<(), Error>>> {
         let (told, released) = oneshot::channel();
         let mut pages = self.book.open();
         let page = pages.guards.get_mut(&guard).filter(|page| !page.ending)?;

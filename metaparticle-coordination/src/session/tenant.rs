@@ -11,7 +11,10 @@ use metaparticle_protocol::{
 
 use tokio::task::AbortHandle;
 
-use super::{View, book::Book, book::Outcome};
+use super::{
+    View,
+    book::{Book, Outcome, Page},
+};
 use crate::{
     clock::Clock,
     container,
@@ -97,13 +100,23 @@ impl Tenant {
         }
     }
 
-    fn told(&self, guard: Guard, outcome: impl FnOnce(&super::book::Page) -> Outcome) {
-        if let Some(page) = self.book.remove(guard) {
-            let outcome = outcome(&page);
-            if let Some(asked) = page.asked {
-                // Nobody there: the wish was withdrawn.
-                let _ = asked.send(outcome);
-            }
+    fn told(&self, guard: Guard, outcome: impl FnOnce(&Page) -> Outcome) {
+        let Some(mut page) = self.book.remove(guard) else {
+            return;
+        };
+        let outcome = outcome(&page);
+        self.gave_back(&page);
+        match (page.asked.take(), page.released.take(), outcome) {
+            // Nobody there: the wish was withdrawn.
+            (Some(asked), _, outcome) => drop(asked.send(outcome)),
+            (None, Some(released), Outcome::Failed(error)) => drop(released.send(Err(error))),
+            (None, _, _) => {}
+        }
+    }
+
+    fn gave_back(&self, page: &Page) {
+        if page.keeper.is_some() && !page.lost {
+            self.locks.released(None);
         }
     }
 
@@ -207,11 +220,9 @@ impl Driver for Tenant {
             }
             Action::Released { guard } => {
                 if let Some(page) = self.book.remove(guard) {
-                    if page.keeper.is_some() && !page.lost {
-                        self.locks.released(None);
-                    }
+                    self.gave_back(&page);
                     if let Some(released) = page.released {
-                        let _ = released.send(());
+                        let _ = released.send(Ok(()));
                     }
                 }
             }
@@ -267,7 +278,7 @@ fn lost(why: &Loss) -> Lost {
     }
 }
 
-fn failed(page: &super::book::Page, why: Failure) -> Error {
+fn failed(page: &Page, why: Failure) -> Error {
     match why {
         Failure::Refused(why) => Error::Refused(why),
         Failure::Closed => Error::Shutdown,

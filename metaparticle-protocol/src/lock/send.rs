@@ -216,7 +216,12 @@ impl Locks {
                     self.leaving.remove(uid);
                 }
             }
-            Reply::Refused(_) => {
+            // Whoever waits for it hears why; it is tried on, for a permission may come.
+            Reply::Refused(why) => {
+                if let Some(guard) = leaving.guard.take() {
+                    let why = Failure::Refused(Arc::clone(why));
+                    actions.push(Action::Failed { guard, why });
+                }
                 let pause = Some(self.budget.attempt);
                 self.gate.failed(now, self.budget.retry, pause);
             }

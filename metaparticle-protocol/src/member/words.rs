@@ -104,7 +104,8 @@ pub enum Action {
         /// Which.
         guard: Guard,
     },
-    /// It cannot be had. The acquisition has ended.
+    /// It cannot be had, or not be given back: then the ticket goes when it may, or with its session. The acquisition
+    /// has ended.
     Failed {
         /// Which.
         guard: Guard,

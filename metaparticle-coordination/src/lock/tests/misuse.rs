@@ -94,6 +94,21 @@ async fn each_permission_that_lacks_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn unlock_that_is_refused_names_the_permission() {
+    let cluster = cluster().await;
+    let own = process(&cluster, "own").await;
+    let guard = own.mutex("m").lock().await.unwrap();
+    cluster
+        .faults()
+        .server_error(of("own").verb("delete"), 1000, 403);
+    let error = guard.unlock().await.unwrap_err().to_string();
+    assert!(error.contains("to delete leases"), "{error}");
+    cluster.faults().clear();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(tickets(&cluster).await, 0, "tried on");
+}
+
+#[tokio::test(start_paused = true)]
 async fn refused_ticket_fails_its_wish_and_spares_the_others() {
     let cluster = cluster().await;
     let own = process(&cluster, "own").await;

@@ -286,3 +286,33 @@ fn refused_watch_fails_who_has_no_place_and_spares_who_has() {
     assert!(world.holds(0, held));
     assert_eq!(world.members[0].failure(waiter), None);
 }
+
+#[test]
+fn refused_deletion_is_told_and_tried_on() {
+    let mut world = World::new(1);
+    let guard = world.lock(0, "a", Kind::Mutex);
+    world.settle();
+    world.leave(0, guard);
+    let call = world.members[0]
+        .said
+        .iter()
+        .rev()
+        .find_map(|action| match action {
+            Action::Send {
+                call,
+                request: Request::Delete { .. },
+                ..
+            } => Some(*call),
+            _ => None,
+        });
+    let why: std::sync::Arc<str> = "no verb delete".into();
+    let refused = Reply::Refused(why.clone());
+    world.refuse(0, call.expect("a deletion"), refused);
+    let failure = Failure::Refused(why);
+    assert_eq!(world.members[0].failure(guard), Some(&failure));
+    assert_eq!(world.tickets(), 1);
+    world.pass(SECOND * 5);
+    assert_eq!(world.tickets(), 0);
+    let released = Action::Released { guard };
+    assert!(!world.members[0].said.contains(&released), "told once");
+}

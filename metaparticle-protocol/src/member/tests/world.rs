@@ -195,6 +195,14 @@ impl World {
         panic!("it does not come to rest");
     }
 
+    /// A request that is not done.
+    pub(super) fn refuse(&mut self, of: usize, call: Call, reply: Reply) {
+        self.members[of]
+            .requests
+            .retain(|(other, _)| *other != call);
+        self.input(of, Input::Reply(call, reply));
+    }
+
     /// One request.
     pub(super) fn serve(&mut self, of: usize) -> bool {
         let Some((call, request)) = self.members[of].requests.pop_front() else {
