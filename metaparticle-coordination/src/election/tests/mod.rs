@@ -263,7 +263,7 @@ async fn campaign_dropped_at_any_point_leaves_nobody_in_the_way() {
             .await
             .unwrap_or_else(|_| panic!("in the way after {polls} polls"));
         term.unwrap().check().unwrap();
-        assert_ne!(a.view().borrow().role, Role::Leader);
+        assert_eq!(a.view().borrow().role, Role::Bystander);
     }
 }
 

@@ -131,6 +131,25 @@ async fn work_goes_on_under_a_permit_when_its_term_is_to_be_given_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn error_of_work_whose_term_was_taken_for_a_shutdown_does_not_count() {
+    let stage = Stage::new().await;
+    let mp = stage.process("a").await;
+    let a = mp.election("billing").build().unwrap();
+    let run = tokio::spawn(async move {
+        a.run(async |term: Term| {
+            let permit = term.permit()?;
+            let lost = term.lost().await;
+            drop(permit);
+            Err::<(), Lossy>(lost.into())
+        })
+        .await
+    });
+    sleep(secs(1)).await;
+    mp.shutdown().await;
+    assert!(matches!(soon(run).await.unwrap(), Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn work_that_steps_down_by_itself_goes_on_and_ends_run() {
     let stage = Stage::new().await;
     let a = stage.candidate("a").await;
