@@ -13,7 +13,7 @@ use std::{
     path::PathBuf,
 };
 
-use metaparticle_local::api::{failure::Failure, kinds, resource::Resource, table};
+use metaparticle_local::api::{decode, failure::Failure, kinds, resource::Resource, table};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -142,6 +142,7 @@ fn create(mut object: Value) -> Result<Value, Failure> {
     meta["creationTimestamp"] = "2026-01-01T00:00:00Z".into();
     let name = meta["name"].as_str().unwrap_or_default().to_owned();
     kinds::default(resource, &mut object);
+    decode::forget_empty_lists(resource, &mut object);
     kinds::prepare_create(resource, &mut object);
     if resource.kind == "Service" && kinds::service::needs_cluster_ip(&object) {
         object["spec"]["clusterIP"] = "10.96.0.0".into();
@@ -156,6 +157,7 @@ fn update(old: &Value, mut new: Value, status: bool) -> Result<Value, Failure> {
     let resource = resource(old);
     kinds::check_resource_version(resource, &new)?;
     kinds::default(resource, &mut new);
+    decode::forget_empty_lists(resource, &mut new);
     let errors = if status {
         kinds::prepare_status(resource, old, &mut new);
         kinds::validate_status(resource, old, &new)

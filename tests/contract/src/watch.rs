@@ -66,6 +66,16 @@ impl Watch {
         events
     }
 
+    /// The next event that is no bookmark, as `ADDED a`: a server sends bookmarks in its own time.
+    pub async fn change(&mut self) -> String {
+        loop {
+            let (kind, name, _) = self.event().await;
+            if kind != "BOOKMARK" {
+                return format!("{kind} {name}");
+            }
+        }
+    }
+
     /// All events until the server ends the watch.
     pub async fn rest(&mut self) -> Vec<Value> {
         let mut events = Vec::new();

@@ -19,6 +19,7 @@ behaviours![
     everything_of_a_deployment_is_owned_as_applied,
     created_deployment_is_owned_with_its_defaults,
     created_secret_and_labels_are_owned_with_their_maps,
+    empty_list_that_is_always_written_is_owned_and_not_kept,
     status_is_owned_in_an_entry_of_its_own,
     applied_replicas_are_not_reset_by_an_apply_without_them,
     apply_conflict_in_a_keyed_list_names_the_path,
@@ -277,6 +278,20 @@ async fn created_secret_and_labels_are_owned_with_their_maps(c: &Context) {
         json!({
             "f:data": {".": {}, "f:k": {}}, "f:metadata": {"f:labels": {".": {}, "f:x": {}}}, "f:type": {},
         })
+    );
+}
+
+async fn empty_list_that_is_always_written_is_owned_and_not_kept(c: &Context) {
+    let sent = json!({"metadata": {"name": "a"}, "addressType": "IPv4", "endpoints": []});
+    let path = "endpointslices?fieldManager=one";
+    let made = c.post(path, &sent).await.ok(201);
+    assert_eq!(
+        owned(&made, "one"),
+        json!({"f:addressType": {}, "f:endpoints": {}})
+    );
+    assert_eq!(
+        (&made["endpoints"], &made["ports"]),
+        (&Value::Null, &Value::Null)
     );
 }
 
