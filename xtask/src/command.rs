@@ -1,5 +1,6 @@
 //! Other programs: run one to its end and have its output or a readable error.
 
+use std::env;
 use std::io;
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -32,6 +33,20 @@ pub(crate) fn command<'a>(program: &str, arguments: impl IntoIterator<Item = &'a
     let mut command = Command::new(program);
     command.args(arguments);
     command
+}
+
+/// The cargo that runs this program, as if it were started from a shell: what it tells of this package is taken away,
+/// because build scripts that look at it (ring's does) would be run anew, and all that depends on them.
+pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(arguments);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// Runs `command` to its end and returns its standard output.
@@ -98,6 +113,17 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("sh -c echo told"), "{text}");
         assert!(text.ends_with("told"), "{text}");
+    }
+
+    #[test]
+    fn cargo_hears_nothing_of_the_package_that_starts_it() {
+        let taken: Vec<_> = cargo([])
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        assert!(taken.contains(&"CARGO_MANIFEST_DIR".into()), "{taken:?}");
+        assert!(taken.contains(&"CARGO_PKG_NAME".into()), "{taken:?}");
     }
 
     #[test]

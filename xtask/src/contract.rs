@@ -1,13 +1,8 @@
 //! `cargo xtask contract`: the embedded Kubernetes API held to a real one, by facts and by random operations.
 
-use std::{
-    env,
-    ffi::OsString,
-    io,
-    process::{Command, Stdio},
-};
+use std::{env, ffi::OsString, io, process::Stdio};
 
-use crate::{cluster, terminal};
+use crate::{cluster, command, terminal};
 
 /// Random operations on both servers.
 const OPERATIONS: &str = "10000";
@@ -126,9 +121,8 @@ fn suite(
     arguments: &[String],
 ) -> Result<String, Error> {
     terminal::step(what);
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = command::cargo(["test", "--package", package, "--test", target, "--"]);
     cargo
-        .args(["test", "--package", package, "--test", target, "--"])
         .args(arguments)
         .env_remove(cluster::OTHER_CLUSTER)
         .envs(environment.iter().map(|(name, value)| (name, value)))

@@ -5,10 +5,10 @@ use std::{
     env, fs, io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus},
+    process::ExitStatus,
 };
 
-use crate::{cluster, terminal};
+use crate::{cluster, command, terminal};
 
 /// Programs that the suite must do without.
 const HIDDEN: [&str; 8] = [
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
         programs.display(),
         HIDDEN.join(", ")
     ));
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = command::cargo([]);
     cargo
         .args([
             "test",

@@ -1,6 +1,8 @@
 //! `cargo xtask fuzz`: bodies that nobody would send, for as long as one likes.
 
-use std::{env, io, process::Command, process::ExitStatus};
+use std::{io, process::ExitStatus};
+
+use crate::command;
 
 /// Why it did not run to its end.
 #[derive(Debug, thiserror::Error)]
@@ -19,21 +21,21 @@ pub(crate) enum Error {
 /// # Errors
 /// When it finds something.
 pub(crate) fn run(seconds: u64, seed: u64) -> Result<(), Error> {
-    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "test",
-            "--release",
-            "--package",
-            "metaparticle-local",
-            "--test",
-            "fuzz_patch",
-            "--",
-            "--nocapture",
-        ])
-        .env("METAPARTICLE_FUZZ_SECONDS", seconds.to_string())
-        .env("METAPARTICLE_FUZZ_SEED", seed.to_string())
-        .status()
-        .map_err(Error::Start)?;
+    let status = command::cargo([
+        "test",
+        "--release",
+        "--package",
+        "metaparticle-local",
+        "--test",
+        "fuzz_patch",
+        "--",
+        "--nocapture",
+    ])
+    .env("CARGO_PROFILE_RELEASE_LTO", "off") // it would take longer than a short run
+    .env("METAPARTICLE_FUZZ_SECONDS", seconds.to_string())
+    .env("METAPARTICLE_FUZZ_SEED", seed.to_string())
+    .status()
+    .map_err(Error::Start)?;
     if status.success() {
         Ok(())
     } else {

@@ -66,7 +66,7 @@ fn ours(about: &serde_json::Value, program: &str, runs: &str) -> Result<(), Erro
         "metaparticle-benches",
         "--bin",
     ];
-    let mut cargo = command::command("cargo", arguments);
+    let mut cargo = command::cargo(arguments);
     cargo
         .args([program, "--", runs])
         .env(

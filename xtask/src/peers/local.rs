@@ -45,7 +45,7 @@ fn build(package: &str, program: &str) -> Result<String, Error> {
         "--message-format",
         "json",
     ];
-    let mut cargo = command::command("cargo", arguments);
+    let mut cargo = command::cargo(arguments);
     cargo.stderr(Stdio::inherit());
     let messages = command::output(&mut cargo)?;
     executable(&messages, program).ok_or_else(|| Error::Answer {
