@@ -78,9 +78,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
 fn coordination(environment: &[(&str, OsString)]) -> Result<String, Error> {
     let what = "coordination on the real API server";
     terminal::step(what);
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = command::cargo(["test", "--package", "metaparticle-coordination", "--lib"]);
     cargo
-        .args(["test", "--package", "metaparticle-coordination", "--lib"])
         .args(["--", "--include-ignored"])
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stderr(Stdio::inherit());
