@@ -268,6 +268,16 @@ async fn campaign_dropped_at_any_point_leaves_nobody_in_the_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn campaign_that_is_dropped_while_another_leads_is_a_wish_no_more() {
+    let stage = Stage::new().await;
+    let (a, b) = (stage.candidate("a").await, stage.candidate("b").await);
+    let _term = a.campaign().await.unwrap();
+    assert!(timeout(secs(10), b.campaign()).await.is_err());
+    sleep(millis(10)).await;
+    assert_eq!(b.view().borrow().role, Role::Bystander);
+}
+
+#[tokio::test(start_paused = true)]
 async fn candidate_that_is_dropped_takes_everything_of_it_away() {
     let stage = Stage::new().await;
     let a = stage.candidate("a").await;
