@@ -40,6 +40,9 @@ pub enum Error {
         /// Why.
         source: Lost,
     },
+    /// A guard or a permit is not valid any more: what `?` makes of [`Lost`] in work that only goes on while it is held.
+    #[error(transparent)]
+    Guard(#[from] Lost),
     /// The coordinator was shut down.
     #[error("coordination was shut down")]
     Shutdown,
@@ -69,7 +72,7 @@ impl Error {
     /// Whether the same call may work later: what was held is lost, and can be asked for anew.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        matches!(self, Self::Lost { .. })
+        matches!(self, Self::Lost { .. } | Self::Guard(_))
     }
 }
 

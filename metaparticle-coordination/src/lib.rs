@@ -6,6 +6,7 @@ pub mod coordinator;
 pub mod election;
 pub mod fence;
 pub mod guide;
+pub mod lease;
 pub mod lock;
 pub mod session;
 
