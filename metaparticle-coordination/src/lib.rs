@@ -24,6 +24,8 @@ mod part;
 mod proof;
 mod random;
 mod refusal;
+#[cfg(unix)]
+mod sigterm;
 mod store;
 mod sugar;
 #[cfg(test)]
@@ -43,17 +45,7 @@ pub use word::Permit;
 /// For the crate `metaparticle`; free to change with every release.
 #[doc(hidden)]
 pub mod __private {
-    use crate::Coordinator;
-
+    #[cfg(unix)]
+    pub use crate::sigterm::SIGNAL;
     pub use crate::sugar::{exclusive, lead};
-
-    /// Has each coordinator of this process told of its start. The first one who asks is heard.
-    pub fn on_start(told: fn(&Coordinator)) {
-        crate::coordinator::on_start(told);
-    }
-
-    /// Shuts them down from a thread of no runtime, in bounded time.
-    pub fn shutdown_blocking(coordinators: &[Coordinator]) {
-        Coordinator::shutdown_blocking(coordinators);
-    }
 }

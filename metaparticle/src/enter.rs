@@ -34,8 +34,6 @@ macro_rules! __enter {
 pub fn enter() {
     #[cfg(unix)]
     crate::terminate::end_at_sigterm();
-    #[cfg(all(unix, feature = "coordination"))]
-    crate::hand_over::at_sigterm();
 }
 
 #[cfg(not(metaparticle_container))]
@@ -57,10 +55,7 @@ mod host {
         match env::var_os("METAPARTICLE_ROLE") {
             Some(role) if is_known(&role) => {
                 #[cfg(all(unix, feature = "coordination"))]
-                {
-                    crate::terminate::end_at_sigterm();
-                    crate::hand_over::at_sigterm();
-                }
+                crate::terminate::end_at_sigterm();
             }
             Some(role) => refuse(&format!(
                 "METAPARTICLE_ROLE is `{}`: use one of {}, or unset it to deploy",

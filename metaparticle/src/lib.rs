@@ -50,8 +50,6 @@ pub mod deploy;
 pub use metaparticle_coordination::{coordinator, election, fence, guide, lock, session};
 
 mod enter;
-#[cfg(all(unix, feature = "coordination"))]
-mod hand_over;
 mod listen;
 mod pod;
 mod shutdown;

@@ -3,21 +3,19 @@
 //! The kernel keeps from process 1 of a container every signal that it has no handler for. A program that leaves
 //! SIGTERM to its default action, which ends any other process, would hold up each rollout for the whole grace period
 //! until it is killed. So it gets a handler that does what the default action does, for as long as the program takes
-//! no handler of its own. Once something is [armed](arm), that comes first.
+//! no handler of its own. Where elections or locks are to be handed over, that comes first.
 #![allow(
     unsafe_code,
     reason = "no safe interface tells whether the program has taken the signal; proven by tests/compile/tests/container.rs"
 )]
 
-use std::{
-    mem, ptr,
-    sync::atomic::{AtomicBool, AtomicI32, Ordering},
-};
+use std::{mem, ptr};
 
-/// Where the handler writes a byte; below 0: nowhere.
-static ARMED: AtomicI32 = AtomicI32::new(-1);
-/// Whether no other handler was there when the signal came.
-static ALONE: AtomicBool = AtomicBool::new(false);
+#[cfg(feature = "coordination")]
+use std::sync::atomic::Ordering;
+
+#[cfg(feature = "coordination")]
+use metaparticle_coordination::__private::SIGNAL;
 
 /// Makes SIGTERM end the process with 143, the code for it, until another handler is taken.
 pub(crate) fn end_at_sigterm() {
@@ -28,6 +26,8 @@ pub(crate) fn end_at_sigterm() {
         action.sa_flags = libc::SA_RESTART;
         libc::sigaction(libc::SIGTERM, &raw const action, ptr::null_mut());
     }
+    #[cfg(feature = "coordination")]
+    SIGNAL.handled.store(true, Ordering::Release);
 }
 
 /// Whoever takes the signal later may call us first, as the handlers of Tokio do: then it is no longer for us.
@@ -37,12 +37,17 @@ extern "C" fn end(signal: libc::c_int) {
         let mut present: libc::sigaction = mem::zeroed();
         libc::sigaction(signal, ptr::null(), &raw mut present);
         let alone = present.sa_sigaction == handler();
-        let armed = ARMED.load(Ordering::Acquire);
-        if armed >= 0 {
-            ALONE.fetch_or(alone, Ordering::Release);
-            // A pipe that is full has told enough.
-            let _ = libc::write(armed, [0_u8].as_ptr().cast(), 1);
-        } else if alone {
+        #[cfg(feature = "coordination")]
+        {
+            let pipe = SIGNAL.pipe.load(Ordering::Acquire);
+            if pipe >= 0 {
+                SIGNAL.alone.fetch_or(alone, Ordering::Release);
+                // A pipe that is full has told enough.
+                let _ = libc::write(pipe, [0_u8].as_ptr().cast(), 1);
+                return;
+            }
+        }
+        if alone {
             libc::_exit(128 + signal);
         }
     }
@@ -50,22 +55,4 @@ extern "C" fn end(signal: libc::c_int) {
 
 fn handler() -> libc::sighandler_t {
     end as extern "C" fn(libc::c_int) as libc::sighandler_t
-}
-
-/// From now on SIGTERM writes a byte to `pipe`, which stays open, and ends nothing: that is for whoever reads it, with
-/// [`end_unless_taken`]. Once a process.
-#[cfg(feature = "coordination")]
-pub(crate) fn arm(pipe: std::os::fd::OwnedFd) {
-    use std::os::fd::IntoRawFd as _;
-
-    ARMED.store(pipe.into_raw_fd(), Ordering::Release);
-}
-
-/// Ends the process as the signal would have, unless the program has a handler of its own, and so its own end.
-#[cfg(feature = "coordination")]
-pub(crate) fn end_unless_taken() {
-    if ALONE.load(Ordering::Acquire) {
-        // SAFETY: ends the process; what the signal's default action leaves undone, this does, too.
-        unsafe { libc::_exit(128 + libc::SIGTERM) }
-    }
 }

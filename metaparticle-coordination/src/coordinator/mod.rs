@@ -5,7 +5,7 @@ mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -161,18 +161,10 @@ impl Builder {
                 stopped: watch::Sender::new(false),
             }),
         };
-        if let Some(started) = STARTED.get() {
-            started(&coordinator);
-        }
+        #[cfg(unix)]
+        crate::sigterm::watch(&coordinator);
         Ok(coordinator)
     }
-}
-
-static STARTED: OnceLock<fn(&Coordinator)> = OnceLock::new();
-
-/// Has each coordinator of this process told of its start. The first one who asks is heard.
-pub(crate) fn on_start(told: fn(&Coordinator)) {
-    let _ = STARTED.set(told);
 }
 
 impl fmt::Debug for Builder {
@@ -293,6 +285,7 @@ impl Coordinator {
         let _ = self.inner.stopped.subscribe().wait_for(|it| *it).await;
     }
 
+    #[cfg(unix)]
     /// [`shutdown`](Self::shutdown) from a thread of no runtime; waits at most as long as that may take.
     pub(crate) fn shutdown_blocking(coordinators: &[Self]) {
         let (ended, end) = std::sync::mpsc::channel();
