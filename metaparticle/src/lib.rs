@@ -47,7 +47,7 @@
 pub mod deploy;
 #[cfg(feature = "coordination")]
 #[doc(inline)]
-pub use metaparticle_coordination::{coordinator, election, fence, guide, lock, session};
+pub use metaparticle_coordination::{coordinator, election, fence, guide, lease, lock, session};
 
 mod enter;
 mod listen;
