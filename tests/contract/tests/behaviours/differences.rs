@@ -28,6 +28,10 @@ pub(crate) const DIFFERENCES: &[(&str, &str)] = &[
         "a test decides when history is forgotten",
     ),
     (
+        "no admission policies: their paths answer 404",
+        "they are asked for by name (`coordination(policy)`), and the deployer refuses that for the embedded cluster",
+    ),
+    (
         "no ConfigMap kube-root-ca.crt in each namespace, and no token of a service account",
         "pods are processes of this machine, which get a kubeconfig",
     ),
