@@ -56,13 +56,13 @@ pub fn job(args: TokenStream, item: TokenStream) -> TokenStream {
 #[allow(missing_docs, reason = "documented at the re-export")]
 #[proc_macro_attribute]
 pub fn leader(args: TokenStream, item: TokenStream) -> TokenStream {
-    sugar::expand(sugar::Sugar::Leader, args.into(), item.into()).into()
+    sugar::expand(sugar::Sugar::Leader, args.into(), &item.into()).into()
 }
 
 #[allow(missing_docs, reason = "documented at the re-export")]
 #[proc_macro_attribute]
 pub fn exclusive(args: TokenStream, item: TokenStream) -> TokenStream {
-    sugar::expand(sugar::Sugar::Exclusive, args.into(), item.into()).into()
+    sugar::expand(sugar::Sugar::Exclusive, args.into(), &item.into()).into()
 }
 
 #[doc(hidden)]

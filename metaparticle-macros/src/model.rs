@@ -23,6 +23,10 @@ use crate::{
 
 /// What the whole stack says.
 #[derive(Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own that the attributes take"
+)]
 pub struct Draft {
     /// The attribute that says what kind of program it is, and its place.
     pub workload: Option<Ident>,

@@ -49,7 +49,7 @@ impl Sugar {
 }
 
 /// Expands `#[leader(args)] item` or `#[exclusive(args)] item`.
-pub fn expand(sugar: Sugar, args: TokenStream, item: TokenStream) -> TokenStream {
+pub fn expand(sugar: Sugar, args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let (name, root) = arguments(sugar, args, &mut errors);
     let function = syn::parse2::<Function>(item.clone())
@@ -68,10 +68,11 @@ pub fn expand(sugar: Sugar, args: TokenStream, item: TokenStream) -> TokenStream
     };
     check(sugar, &function, &mut errors);
     let root = root.map_or_else(|| quote!(::metaparticle), |root| quote!(#root));
-    let call = match (&name, errors.is_empty()) {
-        (Some(name), true) => call(sugar, &root, name, &function),
+    let call = if let (Some(name), true) = (&name, errors.is_empty()) {
+        call(sugar, &root, name, &function)
+    } else {
         // Callers are type-checked against what they would have got.
-        _ => quote!(::core::unreachable!()),
+        quote!(::core::unreachable!())
     };
     if errors.is_empty() {
         return wrapped(sugar, function, &call);

@@ -44,6 +44,53 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// How long the API server may refuse everything, from any moment on, without anything being lost.
+    #[must_use]
+    pub fn refused_outage(&self) -> Duration {
+        self.usable
+            .saturating_sub(self.renew_every)
+            .saturating_sub(self.retry)
+    }
+
+    /// How long it may leave everything unanswered: the request that is under way when it comes back is lost, too.
+    #[must_use]
+    pub fn hung_outage(&self) -> Duration {
+        self.refused_outage().saturating_sub(self.attempt)
+    }
+
+    /// How long nobody holds after a crash that nobody reports, at most: the lease, from the last renewal that was seen.
+    /// Latencies come on top.
+    #[must_use]
+    pub const fn fail_over(&self) -> Duration {
+        self.lease
+    }
+
+    /// Requests a second of who holds. Who waits only watches.
+    #[must_use]
+    pub fn requests_per_second(&self) -> f64 {
+        1.0 / self.renew_every.as_secs_f64()
+    }
+}
+
+/// The derived numbers in one line, for people.
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a lease of {} s: renewed every {:.1} s ({:.2} requests/s), relied on for {:.1} s; rides out an API server \
+             that refuses for {:.1} s or hangs for {:.1} s; after a crash that nobody reports, free within {} s",
+            self.lease.as_secs(),
+            self.renew_every.as_secs_f64(),
+            self.requests_per_second(),
+            self.usable.as_secs_f64(),
+            self.refused_outage().as_secs_f64(),
+            self.hung_outage().as_secs_f64(),
+            self.fail_over().as_secs(),
+        )
+    }
+}
+
 /// A duration that no lease can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidLease(Duration);
@@ -78,6 +125,24 @@ mod tests {
         ] {
             let lease = Duration::from_millis(millis);
             assert_eq!(Budget::try_new(lease).is_ok(), valid, "{lease:?}");
+        }
+    }
+
+    #[test]
+    fn budget_says_what_a_lease_bears() {
+        let budget = |seconds| Budget::try_new(Duration::from_secs(seconds)).expect("valid");
+        assert_eq!(
+            budget(15).to_string(),
+            "a lease of 15 s: renewed every 5.0 s (0.20 requests/s), relied on for 12.0 s; rides out an API server that \
+             refuses for 6.7 s or hangs for 4.7 s; after a crash that nobody reports, free within 15 s"
+        );
+        // The promises of the documentation.
+        assert!(budget(15).refused_outage() >= Duration::from_secs(6));
+        assert!(budget(15).hung_outage() >= Duration::from_secs(4));
+        assert!(budget(22).refused_outage() >= Duration::from_secs(9));
+        assert!(budget(26).hung_outage() >= Duration::from_secs(9));
+        for seconds in 2..=3600 {
+            assert!(budget(seconds).hung_outage() > Duration::ZERO, "{seconds}");
         }
     }
 
