@@ -7,6 +7,7 @@ pub mod candidate;
 pub mod clock;
 pub mod foreign;
 pub mod member;
+pub mod model;
 pub mod monitor;
 pub mod mutants;
 pub mod node;

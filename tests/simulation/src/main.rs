@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use metaparticle_protocol::Mutants;
 use metaparticle_simulation::{
-    report,
+    model, report,
     run::{Scenario, plan, play, shrink, told},
 };
 
@@ -34,7 +34,8 @@ fn main() -> ExitCode {
         .map_or(Scenario::JUDGED.to_vec(), |only| vec![only]);
     let is_good = match arguments.seed {
         Some(seed) => replay(&scenarios, seed),
-        None => seeds(&scenarios, arguments.seeds) & mutants(arguments.mutant_seeds),
+        None if arguments.scenario.is_some() => seeds(&scenarios, arguments.seeds),
+        None => seeds(&scenarios, arguments.seeds) & models() & mutants(arguments.mutant_seeds),
     };
     if is_good {
         ExitCode::SUCCESS
@@ -98,6 +99,31 @@ fn seeds(scenarios: &[Scenario], seeds: u64) -> bool {
         alone.foreign_overlaps, alone.runs
     );
     summary.failures.is_empty() && (alone.foreign_overlaps > 0 || seeds < 100)
+}
+
+/// Each configuration is exhausted, and each mutant that one of them is to find is found.
+fn models() -> bool {
+    let mut is_good = true;
+    for (name, check) in model::CONFIGURATIONS {
+        let verdict = check(Mutants::NONE);
+        let told = match &verdict.broken {
+            Some((steps, what)) => format!("BROKEN after {steps} steps: {what}"),
+            None if !verdict.is_exhausted => "NOT EXHAUSTED".to_owned(),
+            None if !verdict.is_alive => "NOBODY EVER HOLDS".to_owned(),
+            None => "no promise broken".to_owned(),
+        };
+        is_good &= verdict.broken.is_none() && verdict.is_exhausted && verdict.is_alive;
+        println!("model: {name}: {} states, {told}", verdict.states);
+    }
+    for (mutant, (name, check)) in model::FOUND {
+        if let Some((steps, what)) = check(Mutants::only(mutant)).broken {
+            println!("  {mutant:?}: {steps} steps: {what}");
+        } else {
+            is_good = false;
+            println!("  {mutant:?}: NOT FOUND among {name}");
+        }
+    }
+    is_good
 }
 
 fn mutants(seeds: u64) -> bool {

@@ -205,7 +205,8 @@ impl<N: Node + fmt::Debug> World<N> {
                         && token.is_none_or(|token| bears == Some(token.to_string()))
                 })
             }
-            Cause::Ticket(base) => ticket(base, &self.store).is_some(),
+            // Which of its tries was deleted by hand is not told.
+            Cause::Ticket(base) => !self.monitor.is_forced() && ticket(base, &self.store).is_some(),
             Cause::RolledBack => true,
         };
         if is_needless {
