@@ -9,7 +9,7 @@ use std::{
     process::{Command, ExitStatus},
 };
 
-use crate::{cluster, go, terminal};
+use crate::{cluster, command, go, terminal};
 
 /// client-go's leader election as a candidate.
 const CLIENT_GO: go::Module = go::Module {
@@ -119,13 +119,13 @@ fn suite(program: &'static str, options: &[&str], arguments: &[OsString]) -> Res
     let package = ["--quiet", "--package", "metaparticle-chaos"];
     cargo(
         "the suite's build",
-        cargo_command()
+        command::cargo([])
             .arg("build")
             .args(package)
             .arg("--bins")
             .args(options),
     )?;
-    let mut command = cargo_command();
+    let mut command = command::cargo([]);
     command
         .arg("run")
         .args(package)
@@ -150,7 +150,7 @@ fn build_crates() -> PathBuf {
     let target = root.with_file_name("target").join("peers");
     for name in CRATES {
         terminal::step(&format!("building {name}"));
-        let mut command = cargo_command();
+        let mut command = command::cargo([]);
         command
             .args([
                 "build",
@@ -168,10 +168,6 @@ fn build_crates() -> PathBuf {
         }
     }
     target.join("debug")
-}
-
-fn cargo_command() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 fn cargo(what: &'static str, command: &mut Command) -> Result<(), Error> {

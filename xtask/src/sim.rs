@@ -1,6 +1,8 @@
 //! `cargo xtask sim`: the machines of `metaparticle-protocol` in virtual time, under seeded faults, and in a model.
 
-use std::{env, io, process::Command, process::ExitStatus};
+use std::{io, process::ExitStatus};
+
+use crate::command;
 
 /// Why it did not run to its end.
 #[derive(Debug, thiserror::Error)]
@@ -20,17 +22,16 @@ pub(crate) enum Error {
 /// When a promise is broken, or a mutant is not found.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     // Its profile is said in the workspace: optimised, with the checks of a debug build.
-    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args([
-            "run",
-            "--quiet",
-            "--package",
-            "metaparticle-simulation",
-            "--",
-        ])
-        .args(arguments)
-        .status()
-        .map_err(Error::Start)?;
+    let status = command::cargo([
+        "run",
+        "--quiet",
+        "--package",
+        "metaparticle-simulation",
+        "--",
+    ])
+    .args(arguments)
+    .status()
+    .map_err(Error::Start)?;
     if status.success() {
         Ok(())
     } else {

@@ -21,6 +21,8 @@ pub(super) struct Census {
     begun: bool,
     second: bool,
     next: Option<Moment>,
+    /// When the look that is under way was due.
+    looking: Moment,
     found: BTreeMap<Uid, Found>,
     leftovers: Vec<(Name, Uid, Version)>,
 }
@@ -64,8 +66,9 @@ impl Census {
                 (number(), Request::Delete { name, uid, version })
             })
             .collect();
-        if self.next.is_some_and(|at| now >= at) {
+        if let Some(at) = self.next.filter(|at| now >= *at) {
             self.next = None;
+            self.looking = at;
             let labels = BTreeMap::from([(key::ROLE, session::ROLE.into())]);
             let exactly = None;
             requests.push((number(), Request::List { labels, exactly }));
@@ -92,6 +95,10 @@ impl Census {
         });
         self.second = true;
         let mut before = std::mem::take(&mut self.found);
+        // We slept, or our clock jumped: the time in between proves nothing (T2).
+        if now.since(self.looking) > budget.attempt + budget.lease / 3 {
+            before.clear();
+        }
         for lease in &leases {
             self.judge(now, lease, before.remove(&lease.uid), budget);
         }
