@@ -120,3 +120,49 @@ impl Census {
         self.found.insert(lease.uid.clone(), found);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Identity;
+
+    const LEASE: Duration = Duration::from_secs(3);
+
+    /// What is deleted at the second look, which comes `late` after it was due, if nothing changed.
+    fn reaped(late: Duration) -> usize {
+        let budget = Budget::try_new(LEASE).expect("a lease");
+        let session = Lease {
+            name: Name::from("s"),
+            uid: Uid::from("u"),
+            version: Version(7),
+            spec: Spec {
+                holder: Some(Identity::from("p")),
+                duration: Some(LEASE),
+                ..Spec::default()
+            },
+            annotations: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            deleting: false,
+        };
+        let mut census = Census::new(Duration::ZERO);
+        let mut calls = 0;
+        census.begin(Moment::default());
+        for late in [Duration::ZERO, late] {
+            let now = census.wake().expect("a look is due") + late;
+            assert_eq!(census.due(now, &mut calls).len(), 1);
+            let reply = Reply::List(vec![session.clone()], Version(9));
+            assert!(census.listed(now, reply, &budget).is_some());
+        }
+        census.due(Moment::default(), &mut calls).len()
+    }
+
+    #[test]
+    fn session_that_nobody_renews_is_a_leftover_at_the_second_look() {
+        assert_eq!(reaped(Duration::ZERO), 1);
+    }
+
+    #[test]
+    fn look_that_comes_late_proves_nothing() {
+        assert_eq!(reaped(Duration::from_secs(60)), 0);
+    }
+}
