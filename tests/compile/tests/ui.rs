@@ -85,6 +85,11 @@ fn built() -> &'static Outcome {
             "Cargo.toml",
             "[features]\ndefault = ['gated']\ngated = []\n",
         );
+        ui.edit(
+            "Cargo.toml",
+            "default-features = false",
+            "default-features = false, features = ['coordination', 'k8s']",
+        );
         add_binaries(&ui, &[cases("fail"), cases("pass")].concat());
         let renamed = Package::member(&root.dir.join("renamed"), "renamed");
         renamed.edit(
