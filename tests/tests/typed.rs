@@ -3,6 +3,7 @@
 use k8s_openapi::{
     Resource,
     api::{
+        admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
         apps::v1::{Deployment, StatefulSet},
         batch::v1::Job,
         core::v1::{Service, ServiceAccount},
@@ -32,6 +33,10 @@ fn every_field_is_one_of_kubernetes() {
                 ServiceAccount::KIND => through::<ServiceAccount>(&object),
                 Role::KIND => through::<Role>(&object),
                 RoleBinding::KIND => through::<RoleBinding>(&object),
+                ValidatingAdmissionPolicy::KIND => through::<ValidatingAdmissionPolicy>(&object),
+                ValidatingAdmissionPolicyBinding::KIND => {
+                    through::<ValidatingAdmissionPolicyBinding>(&object)
+                }
                 Service::KIND => through::<Service>(&object),
                 PodDisruptionBudget::KIND => through::<PodDisruptionBudget>(&object),
                 Deployment::KIND => through::<Deployment>(&object),
@@ -45,7 +50,7 @@ fn every_field_is_one_of_kubernetes() {
     }
     kinds.sort();
     kinds.dedup();
-    assert_eq!(kinds.len(), 8, "the samples make every kind: {kinds:?}");
+    assert_eq!(kinds.len(), 10, "the samples make every kind: {kinds:?}");
 }
 
 #[test]
@@ -64,6 +69,8 @@ fn objects_come_before_those_that_name_them() {
             "ServiceAccount",
             "Role",
             "RoleBinding",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
             "Service",
             "PodDisruptionBudget",
             "Deployment"

@@ -35,7 +35,6 @@ fn mutants_that_break_often_are_found_soon() {
         Mutant::NoCompareAndSwap,
         Mutant::RetryWithConflictsVersion,
         Mutant::WallClock,
-        Mutant::ReleaseBeforeInvalidation,
         Mutant::RenewalWithoutNewTerm,
         Mutant::NameGrants,
         Mutant::NaiveRollback,
