@@ -93,7 +93,8 @@ pub enum Reply {
     Unknown,
 }
 
-/// What a watch tells. The first thing after it began, and after [`Sight::Lost`], is [`Sight::Listed`].
+/// What a watch tells. The first thing after it began, and after [`Sight::Lost`], is [`Sight::Listed`]. Its list is asked
+/// for only when the machine was told of the loss (W3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Sight {
     /// A consistent list with which the watch began anew, and the version that it shows.

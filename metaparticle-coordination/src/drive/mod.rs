@@ -9,7 +9,10 @@ use std::{future::Future, pin::pin, time::Duration};
 use futures::StreamExt as _;
 use metaparticle_protocol::{Machine, Moment, Reply, Request, Selector, Sight};
 use tokio::{
-    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    sync::{
+        mpsc::{self, UnboundedReceiver, UnboundedSender},
+        oneshot,
+    },
     task::{AbortHandle, JoinSet},
 };
 
@@ -40,11 +43,54 @@ pub(crate) trait Driver: Sized + Send + 'static {
 type Input<D> = <<D as Driver>::Machine as Machine>::Input;
 
 /// Where inputs of a machine are put in, from any thread.
-pub(crate) type Inbox<I> = UnboundedSender<I>;
+#[derive(Debug)]
+pub(crate) struct Inbox<I>(UnboundedSender<Item<I>>);
+
+/// The other end, for [`drive`].
+pub(crate) type Inputs<I> = UnboundedReceiver<Item<I>>;
+
+/// What is in an inbox.
+#[derive(Debug)]
+pub(crate) enum Item<I> {
+    Input(I),
+    /// Somebody wants to know when everything before this was taken.
+    Taken(oneshot::Sender<()>),
+}
+
+/// The machine has ended.
+#[derive(Debug)]
+pub(crate) struct Ended;
+
+impl<I> Inbox<I> {
+    /// Puts `input` in.
+    pub(crate) fn send(&self, input: I) -> Result<(), Ended> {
+        self.0.send(Item::Input(input)).map_err(|_| Ended)
+    }
+
+    /// Returns when the machine has taken everything that was put in before, or has ended.
+    pub(crate) async fn is_taken(&self) {
+        let (sender, taken) = oneshot::channel();
+        if self.0.send(Item::Taken(sender)).is_ok() {
+            let _ = taken.await;
+        }
+    }
+
+    /// Whether the machine has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+impl<I> Clone for Inbox<I> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 /// A pair for [`drive`].
-pub(crate) fn inbox<I>() -> (Inbox<I>, UnboundedReceiver<I>) {
-    mpsc::unbounded_channel()
+pub(crate) fn inbox<I>() -> (Inbox<I>, Inputs<I>) {
+    let (sender, inputs) = mpsc::unbounded_channel();
+    (Inbox(sender), inputs)
 }
 
 /// What a [`Driver`] starts things with. They end with the task.
@@ -94,8 +140,13 @@ impl<I: Send + 'static> Context<I> {
         let inbox = self.inbox.clone();
         Watching(self.start(async move {
             while let Some(seen) = sights.next().await {
+                let is_lost = matches!(seen, Ok(Sight::Lost));
                 if inbox.send(input(seen)).is_err() {
                     break;
+                }
+                if is_lost {
+                    // W3: what the machine knows now was seen before the next list is asked for.
+                    inbox.is_taken().await;
                 }
             }
             None
@@ -136,7 +187,7 @@ impl Drop for Watching {
 pub(crate) async fn drive<D: Driver>(
     mut machine: D::Machine,
     mut driver: D,
-    (inbox, mut inputs): (Inbox<Input<D>>, UnboundedReceiver<Input<D>>),
+    (inbox, mut inputs): (Inbox<Input<D>>, Inputs<Input<D>>),
     clock: Clock,
 ) where
     Input<D>: Send + 'static,
@@ -174,7 +225,7 @@ pub(crate) async fn drive<D: Driver>(
 /// The next input, or `None` when the time has come. Inputs first: after a pause, what was said meanwhile is heard
 /// before anything is concluded from silence.
 async fn next<I>(
-    inputs: &mut UnboundedReceiver<I>,
+    inputs: &mut Inputs<I>,
     mut due: impl Future<Output = ()> + Unpin,
     tasks: &mut JoinSet<()>,
 ) -> Option<I> {
@@ -182,7 +233,14 @@ async fn next<I>(
         tokio::select! {
             biased;
             // Never closed: the context has a sender.
-            input = inputs.recv() => return input,
+            item = inputs.recv() => match item {
+                Some(Item::Input(input)) => return Some(input),
+                Some(Item::Taken(sender)) => {
+                    // Nobody there: the watch has ended.
+                    let _ = sender.send(());
+                }
+                None => return None,
+            },
             () = &mut due => return None,
             ended = tasks.join_next(), if !tasks.is_empty() => {
                 if let Some(Err(error)) = ended

@@ -197,6 +197,21 @@ async fn inputs_are_heard_before_time_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn inbox_says_when_the_machine_has_taken_all_that_was_put_in_before() {
+    let running = Running::new().await;
+    let taken = || running.said.lock().unwrap().len();
+    for count in 1..4 {
+        running.say("first");
+        assert_eq!(taken(), count - 1, "it has its own task");
+        running.inbox.is_taken().await;
+        assert_eq!(taken(), count);
+    }
+    running.say("end");
+    running.inbox.is_taken().await;
+    running.inbox.is_taken().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn end_is_said_by_the_driver_and_ends_what_it_started() {
     let running = Running::new().await;
     running.say("watch");

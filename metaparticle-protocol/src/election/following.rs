@@ -32,9 +32,14 @@ impl Elector {
             self.rolled_back(now);
         }
         match sight {
-            Sight::Lost => self.observed.sighted = false,
+            Sight::Lost => {
+                self.observed.sighted = false;
+                self.rollback.watch_is_lost();
+            }
             Sight::Listed(leases, version) => {
-                self.rollback.watch_begins(version);
+                if self.rollback.watch_begins(version) {
+                    self.rolled_back(now);
+                }
                 let goes_on = self.has(Mutant::LostWatchBlindness);
                 let lease = only(leases);
                 if let Some(lease) = &lease {

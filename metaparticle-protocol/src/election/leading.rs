@@ -163,12 +163,12 @@ impl Elector {
         let back = match &sight {
             Sight::Lost => {
                 self.observed.sighted = false;
+                self.rollback.watch_is_lost();
                 return;
             }
             Sight::Listed(_, version) => {
                 self.observed.sighted = true;
-                self.rollback.watch_begins(*version);
-                false
+                self.rollback.watch_begins(*version)
             }
             Sight::Added(lease) | Sight::Modified(lease) | Sight::Deleted(lease) => {
                 self.rollback.event(lease.version)

@@ -36,10 +36,12 @@ impl Locks {
     pub(super) fn rolled_back(&mut self, actions: &mut Vec<Action>) {
         // What comes now is of another past.
         self.rollback = crate::Rollback::default();
+        self.until = None;
         actions.push(Action::RolledBack);
     }
 
     fn blind(&mut self) {
+        self.rollback.watch_is_lost();
         self.view.live = false;
         self.strays = true;
         for entry in self.entries.values_mut() {
@@ -66,7 +68,9 @@ impl Locks {
     }
 
     fn listed(&mut self, leases: &[Lease], version: Version, actions: &mut Vec<Action>) {
-        self.rollback.watch_begins(version);
+        if self.rollback.watch_begins(version) {
+            self.rolled_back(actions);
+        }
         self.view.live = true;
         self.view.version = version;
         self.strays = true;

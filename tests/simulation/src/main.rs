@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use metaparticle_protocol::Mutants;
 use metaparticle_simulation::{
-    model, report,
+    model,
+    mutants::ALL,
+    report,
     run::{Scenario, plan, play, shrink, told},
 };
 
@@ -127,7 +129,7 @@ fn models() -> bool {
 }
 
 fn mutants(seeds: u64) -> bool {
-    let hunts = report::hunt(seeds);
+    let hunts = report::hunt(ALL.iter(), seeds);
     let missed = hunts.iter().filter(|(.., found)| found.is_none()).count();
     println!("mutants: {} of {} found", hunts.len() - missed, hunts.len());
     for (mutant, scenarios, found) in &hunts {

@@ -116,6 +116,11 @@ impl Monitor {
         self.tokens.clear();
     }
 
+    /// The store went back, and gives out versions, which tokens are made of, a second time (X).
+    pub fn restored(&mut self) {
+        self.tokens.clear();
+    }
+
     /// A guard begins. `clock` shows each process's clock, `alive` tells whether a session's process lives on in the
     /// store.
     ///

@@ -72,17 +72,20 @@ pub fn seeds(scenarios: &[Scenario], seeds: u64) -> Summary {
 /// A mutant, where its rule is broken, and how it was found.
 pub type Hunt = (Mutant, &'static [Scenario], Option<Found>);
 
-/// Looks for all mutants, so many seeds in each scenario at most.
+/// Looks for these of [`mutants::ALL`], so many seeds in each scenario at most.
 ///
 /// # Panics
 /// If a run panics.
 #[must_use]
-pub fn hunt(seeds: u64) -> Vec<Hunt> {
+pub fn hunt<'a>(
+    hunted: impl Iterator<Item = &'a (Mutant, &'static [Scenario])>,
+    seeds: u64,
+) -> Vec<Hunt> {
+    let hunted: Vec<_> = hunted.collect();
     let next = AtomicUsize::new(0);
     let hunts = Mutex::new(Vec::new());
     everywhere(|| {
-        while let Some((mutant, scenarios)) = mutants::ALL.get(next.fetch_add(1, Ordering::Relaxed))
-        {
+        while let Some((mutant, scenarios)) = hunted.get(next.fetch_add(1, Ordering::Relaxed)) {
             let found = mutants::find(*mutant, scenarios, seeds);
             let mut hunts = hunts.lock().expect("no run panicked");
             hunts.push((*mutant, *scenarios, found));

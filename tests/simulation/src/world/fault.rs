@@ -128,7 +128,62 @@ pub fn draw(
             Fault { at, length, kind }
         })
         .collect();
+    if forced && random.per_mille(300) {
+        script.extend(split_restore(random, span, processes, lease));
+    }
     script.sort_by_key(|fault| fault.at);
+    script
+}
+
+/// What faults of their own rarely make together: the store forgets a renewal that one process knows to be acknowledged,
+/// and that the others, who see nothing meanwhile, never learn of (T2).
+fn split_restore(
+    random: &mut Random,
+    span: Duration,
+    processes: usize,
+    lease: Duration,
+) -> Vec<Fault> {
+    let begin = random.duration(Duration::ZERO, span - lease);
+    let knows = usize::try_from(random.below(processes as u64)).expect("an index fits");
+    let restored = begin + random.duration(lease / 2, lease * 2 / 3);
+    let mut script = Vec::new();
+    for process in 0..processes {
+        let (from, to) = if process == knows {
+            (lease / 3, lease * 2 / 3)
+        } else {
+            (Duration::ZERO, lease / 3)
+        };
+        let at = begin + random.duration(from, to);
+        let until = restored + random.duration(lease / 100, lease / 3);
+        let until = until.max(at)
+            + if process == knows {
+                lease
+            } else {
+                Duration::ZERO
+            };
+        script.push(Fault {
+            at,
+            length: until - at,
+            kind: Kind::Partition {
+                process,
+                frozen: false,
+                answers_only: false,
+            },
+        });
+        script.push(Fault {
+            at,
+            length: Duration::ZERO,
+            kind: Kind::LoseWatches { process },
+        });
+    }
+    script.push(Fault {
+        at: restored,
+        length: Duration::ZERO,
+        kind: Kind::Restore {
+            ago: random.duration(lease / 10, lease / 2),
+            watches_live: false,
+        },
+    });
     script
 }
 

@@ -220,6 +220,16 @@ impl<N: Node + fmt::Debug> World<N> {
         Some(object.lease.name.clone())
     }
 
+    /// The API server ends, as it must for a store to be restored, and with it all connections: what was on its way on
+    /// them does not arrive.
+    fn lose_requests(&mut self) {
+        let to_server = |event: &Event| matches!(event, Event::Arrive(..) | Event::Fenced(..));
+        self.events.retain(|_, event| !to_server(event));
+        for process in &mut self.processes {
+            process.frozen.retain(|event| !to_server(event));
+        }
+    }
+
     fn restore(&mut self, ago: Duration, watches_live: bool) {
         let since = self.now.saturating_sub(ago);
         let backup = self.backups.iter().rev().find(|(at, _)| *at <= since);
@@ -230,9 +240,14 @@ impl<N: Node + fmt::Debug> World<N> {
         self.is_restored = true;
         let before: Vec<_> = holds(&self.store).collect();
         self.store.restore(&snapshot);
-        if !before.into_iter().eq(holds(&self.store)) {
-            // What was held then is not what is held now. Were it the same, nothing would be excused.
+        self.monitor.restored();
+        if watches_live || !before.into_iter().eq(holds(&self.store)) {
+            // What was held then is not what is held now, or, as the API server goes on, a request of before may be
+            // accepted for a version that is given out again. Otherwise nothing is excused.
             self.force();
+        }
+        if !watches_live {
+            self.lose_requests();
         }
         let version = self.store.version();
         // Backups of a future that never was are void.
