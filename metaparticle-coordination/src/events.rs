@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::{
+    metrics::Verb,
     object, random,
+    refusal::Refusal,
     store::{AGENT, Store},
 };
 
@@ -46,7 +48,13 @@ impl fmt::Debug for Events {
 /// A queue, and the task that empties it, which ends when all [`Events`] are dropped or a permission is missing.
 pub(crate) fn events(store: Store, pod: String) -> (Events, impl Future<Output = ()> + Send) {
     let (sender, receiver) = mpsc::channel(WAITING);
-    (Events(sender), send(store, pod.into(), receiver))
+    let sending = send(store, pod.into(), receiver);
+    let said = async {
+        if let Err(refusal) = sending.await {
+            tracing::warn!(%refusal, "no Events");
+        }
+    };
+    (Events(sender), said)
 }
 
 impl Events {
@@ -61,7 +69,7 @@ impl Events {
     }
 }
 
-async fn send(store: Store, pod: Arc<str>, mut told: Receiver<Told>) {
+async fn send(store: Store, pod: Arc<str>, mut told: Receiver<Told>) -> Result<(), Refusal> {
     let path = format!("/api/v1/namespaces/{}/events", store.namespace());
     let mut burst = BURST;
     while let Some(event) = told.recv().await {
@@ -78,14 +86,17 @@ async fn send(store: Store, pod: Arc<str>, mut told: Receiver<Told>) {
         if let Ok(Ok(answer)) = answer
             && answer.status() == http::StatusCode::FORBIDDEN
         {
-            tracing::debug!("no Events: the account may not create them");
-            return;
+            let body = answer.into_body().collect_bytes().await.unwrap_or_default();
+            let body = serde_json::from_slice(&body).unwrap_or_default();
+            let namespace = store.namespace();
+            return Err(Refusal::new(Verb::Create, "events", namespace, 403, &body));
         }
         match burst.checked_sub(1) {
             Some(left) => burst = left,
             None => tokio::time::sleep(PACE).await,
         }
     }
+    Ok(())
 }
 
 fn object(event: &Told, namespace: &str, pod: &str, now: Timestamp) -> Value {
@@ -111,4 +122,23 @@ fn object(event: &Told, namespace: &str, pod: &str, now: Timestamp) -> Value {
         "lastTimestamp": second,
         "count": 1,
     })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// What comes of one Event of this account.
+    pub(crate) async fn sent(store: Store) -> Result<(), Refusal> {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let events = Events(sender);
+        events.tell(
+            Name::from("billing"),
+            "Acquired",
+            "acquired".to_owned(),
+            false,
+        );
+        drop(events);
+        send(store, "web-1".into(), receiver).await
+    }
 }

@@ -21,6 +21,8 @@ mod lost;
 mod metrics;
 mod object;
 mod part;
+#[cfg(test)]
+mod permissions;
 mod proof;
 mod random;
 mod refusal;

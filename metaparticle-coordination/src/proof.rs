@@ -11,7 +11,7 @@ use http::{Request, header::USER_AGENT};
 use kube::{Client, api::WatchEvent};
 use serde_json::Value;
 
-use crate::{error::label, store::AGENT};
+use crate::{error::label, metrics::Verb, refusal::Refusal, store::AGENT};
 
 /// The kubelet reports a container some time after it has started it.
 const REPORTED: [Duration; 4] = [
@@ -69,75 +69,97 @@ impl FromStr for Container {
 }
 
 /// The container that this process runs in, by the kubelet's word for its id and the kernel's for that it is this one.
+///
+/// # Errors
+/// Without the permission to get pods.
 pub(crate) async fn own(
     client: Client,
     namespace: String,
     pod: String,
     uid: String,
     is_own: fn(&str) -> bool,
-) -> Option<Container> {
+) -> Result<Option<Container>, Refusal> {
     let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}");
     for wait in REPORTED {
         tokio::time::sleep(wait).await;
-        let request = Request::get(&path)
-            .header(USER_AGENT, AGENT)
-            .body(Vec::new())
-            .ok()?;
-        let Ok(Ok(seen)) = tokio::time::timeout(PATIENCE, client.request::<Value>(request)).await
-        else {
-            continue;
+        let asked = client.request::<Value>(get(&path));
+        let seen = match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(seen)) => seen,
+            Ok(Err(error)) => {
+                forbidden(Verb::Get, &namespace, &error)?;
+                continue;
+            }
+            Err(_) => continue,
         };
         let ids = statuses(&seen).filter_map(|status| status["containerID"].as_str());
         if seen["metadata"]["uid"] == *uid
             && let Some(id) = ids.into_iter().find(|id| is_own(id))
         {
-            return Some(Container {
+            return Ok(Some(Container {
                 namespace: namespace.into(),
                 pod: pod.into(),
                 uid: uid.into(),
                 id: id.into(),
-            });
+            }));
         }
     }
-    None
+    Ok(None)
 }
 
-/// Waits for the proof that this container has ended. For ever, without the permission to watch pods.
+/// Waits for the proof that this container has ended.
+///
+/// # Errors
+/// Without the permission to watch pods.
 ///
 /// # Cancel safety
 /// Cancel safe.
-pub(crate) async fn ended(client: Client, container: Container) {
+pub(crate) async fn ended(client: Client, container: Container) -> Result<(), Refusal> {
     let path = format!(
         "/api/v1/namespaces/{}/pods?fieldSelector=metadata.name%3D{}&watch=true&timeoutSeconds={WATCH}",
         container.namespace, container.pod
     );
     loop {
         // From any version: that a container has terminated stays true.
-        let request = Request::get(&path)
-            .header(USER_AGENT, AGENT)
-            .body(Vec::new());
-        let Ok(request) = request else {
-            return std::future::pending().await;
-        };
-        match tokio::time::timeout(PATIENCE, client.request_events::<Value>(request)).await {
+        let asked = client.request_events::<Value>(get(&path));
+        match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(events)) => {
                 let mut events = events.boxed();
                 while let Some(Ok(event)) = events.next().await {
                     if let WatchEvent::Added(pod) | WatchEvent::Modified(pod) = event
                         && proves(&pod, &container)
                     {
-                        return;
+                        return Ok(());
                     }
                 }
             }
-            Ok(Err(kube::Error::Api(status))) if status.code == 403 => {
-                tracing::debug!(rule = "P1", "no short cut: the account may not watch pods");
-                return std::future::pending().await;
-            }
-            _ => {}
+            Ok(Err(error)) => forbidden(Verb::Watch, &container.namespace, &error)?,
+            Err(_) => {}
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+fn get(path: &str) -> Request<Vec<u8>> {
+    Request::get(path)
+        .header(USER_AGENT, AGENT)
+        .body(Vec::new())
+        .expect("labels make a path")
+}
+
+/// What does not change by asking again.
+fn forbidden(verb: Verb, namespace: &str, error: &kube::Error) -> Result<(), Refusal> {
+    match error {
+        kube::Error::Api(status) if status.code == 403 => {
+            let body = serde_json::to_value(status).unwrap_or_default();
+            Err(Refusal::new(verb, "pods", namespace, 403, &body))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Nothing is lost but time without that permission: it is said once, and the holder's lease is waited for.
+pub(crate) fn without(refusal: &Refusal) {
+    tracing::warn!(rule = "P1", %refusal, "a crash is noticed only when the lease has expired");
 }
 
 /// Whether a pod's status says that this container of it has terminated. `ContainerStatusUnknown` is what a kubelet makes

@@ -11,6 +11,7 @@ mod harness;
 mod interrupt;
 mod job;
 mod kubectl;
+mod leader;
 mod policy;
 mod rbac;
 mod rollout;

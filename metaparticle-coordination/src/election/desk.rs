@@ -122,8 +122,8 @@ impl Shared {
     fn seen(&self, own: bool, seen: Result<Sight, Refusal>) -> Sight {
         match seen {
             Ok(sight) => {
-                if own && sight != Sight::Lost {
-                    *lock(&self.blind) = None;
+                // That it sees again says nothing of what it may write.
+                if own && sight != Sight::Lost && lock(&self.blind).take().is_some() {
                     self.part.trouble(None);
                 }
                 sight
@@ -220,10 +220,12 @@ impl Driver for Desk {
             }
             Action::Unwatch { watch } => drop(self.watches.remove(&watch)),
             Action::Begin { term, token, until } => {
+                self.shared.part.trouble(None);
                 let (keeper, held) = incarnation(context.clock(), until);
                 self.begin(term, token, keeper, held, context);
             }
             Action::Extend { until, .. } => {
+                self.shared.part.trouble(None);
                 if let Some(running) = &self.term {
                     running.keeper.extend(until);
                 }
@@ -309,10 +311,10 @@ impl Desk {
             uid.clone(),
             container::is_own,
         );
-        self.container =
-            Some(Task(context.start(async move {
-                Some(Input::Contained(own.await?.to_string().into()))
-            })));
+        self.container = Some(Task(context.start(async move {
+            let own = own.await.inspect_err(proof::without).ok()??;
+            Some(Input::Contained(own.to_string().into()))
+        })));
     }
 
     /// Watches for the end of who leads, while this waits for its lease to end (P1).
@@ -333,7 +335,8 @@ impl Desk {
             let client = self.coordinator.store().client().clone();
             let holder = Identity::from(&**holder);
             let task = context.start(async move {
-                proof::ended(client, container).await;
+                let ended = proof::ended(client, container).await;
+                ended.inspect_err(proof::without).ok()?;
                 Some(Input::Terminated(holder))
             });
             Some((Arc::clone(named), Task(task)))

@@ -130,7 +130,10 @@ impl Tenant {
         self.contained = true;
         let (client, pod) = (self.store.client().clone(), self.whoami.pod.clone());
         let own = proof::own(client, namespace, pod, uid.clone(), container::is_own);
-        context.start(async move { Some(Input::Contained(own.await?.to_string().into())) });
+        context.start(async move {
+            let own = own.await.inspect_err(proof::without).ok()??;
+            Some(Input::Contained(own.to_string().into()))
+        });
     }
 
     /// Looks out for the end of those who stand before us, while we wait for their sessions to expire (P1).
@@ -148,7 +151,8 @@ impl Tenant {
             let task = name.parse().ok().map(|container| {
                 let (client, uid) = (self.store.client().clone(), uid.clone());
                 context.start(async move {
-                    proof::ended(client, container).await;
+                    let ended = proof::ended(client, container).await;
+                    ended.inspect_err(proof::without).ok()?;
                     Some(Input::Proven { uid })
                 })
             });

@@ -6,17 +6,16 @@
 
 use std::{
     fs, io, mem,
-    net::{Ipv4Addr, TcpListener},
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
-    ptr,
-    sync::Mutex,
-    thread,
+    ptr, thread,
 };
 
 use libc::{c_int, c_void, seccomp_notif, seccomp_notif_resp};
 
 use super::{
-    Own, raw,
+    Own,
+    listening::is_taken_everywhere,
+    raw,
     rewrite::{self, Rewritten},
 };
 
@@ -112,16 +111,6 @@ fn bind_at_home(socket: &OwnedFd, mut rewritten: Rewritten, own: &Own) -> io::Re
     bind_socket(socket, &rewritten)?;
     own.ports.note(&own.uid, asked, port_of(socket)?);
     Ok(())
-}
-
-/// Whether somebody listens on this port of all addresses: then it is also taken at the one of the subnet that no pod has.
-fn is_taken_everywhere(port: u16, own: Ipv4Addr) -> bool {
-    /// Held while one looks, lest another one takes that for an answer.
-    static LOOKING: Mutex<()> = Mutex::new(());
-    let [a, b, c, _] = own.octets();
-    let _looking = LOOKING.lock();
-    let bound = TcpListener::bind((Ipv4Addr::new(a, b, c, 255), port));
-    bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
 /// The address that the caller points to.

@@ -24,6 +24,8 @@ mod filter;
 mod guard;
 #[cfg(target_os = "linux")]
 mod listener;
+#[cfg(target_os = "linux")]
+mod listening;
 mod plan;
 mod raw;
 #[cfg(target_os = "linux")]

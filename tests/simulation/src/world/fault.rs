@@ -143,7 +143,7 @@ fn split_restore(
     processes: usize,
     lease: Duration,
 ) -> Vec<Fault> {
-    let begin = random.duration(Duration::ZERO, span - lease);
+    let begin = random.duration(Duration::ZERO, span.saturating_sub(lease));
     let knows = usize::try_from(random.below(processes as u64)).expect("an index fits");
     let restored = begin + random.duration(lease / 2, lease * 2 / 3);
     let mut script = Vec::new();
@@ -163,7 +163,7 @@ fn split_restore(
             };
         script.push(Fault {
             at,
-            length: until - at,
+            length: until.saturating_sub(at),
             kind: Kind::Partition {
                 process,
                 frozen: false,

@@ -202,15 +202,36 @@ fn address(host: Option<&str>, port: u16, inside: &Inside) -> String {
 async fn connect(host: Option<&str>, port: u16, inside: &Inside) -> Result<TcpStream, String> {
     let address = address(host, port, inside);
     let stream = TcpStream::connect(&address).await;
-    stream.map_err(|error| match error.kind() {
+    let stream = stream.map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused => {
             format!("dial tcp {address}: connect: connection refused")
         }
         _ => format!("dial tcp {address}: {error}"),
-    })
+    })?;
+    if host.is_none() && inside.is_answered_by_another(port) {
+        return Err(format!(
+            "dial tcp {address}: the pod does not listen there; another program of this machine does, on all addresses"
+        ));
+    }
+    Ok(stream)
 }
 
 impl Inside {
+    /// Whether what answers at this port of the pod is not the pod.
+    #[cfg(target_os = "linux")]
+    fn is_answered_by_another(&self, port: u16) -> bool {
+        let actual = self.ports.actual(&self.uid, port);
+        let own = self.own.as_ref();
+        own.is_some_and(|own| own.is_answered_by_another(actual))
+    }
+
+    /// Elsewhere pods have no addresses of their own.
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, reason = "as on Linux")]
+    fn is_answered_by_another(&self, _: u16) -> bool {
+        false
+    }
+
     /// Runs a command as if in the container; an error is what it printed.
     pub(crate) async fn exec(&self, command: &[String]) -> Result<(), String> {
         let [word, ..] = command else {
