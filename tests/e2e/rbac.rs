@@ -71,7 +71,7 @@ impl Account {
         let mut config = Config::from_custom_kubeconfig(file, &options)
             .await
             .expect("a config");
-        config.default_namespace = namespace.name.clone();
+        config.default_namespace.clone_from(&namespace.name);
         let user = format!("system:serviceaccount:{}:{name}", namespace.name);
         config.auth_info.impersonate = Some(user);
         Self {
@@ -83,9 +83,9 @@ impl Account {
 
     /// Lets the role have these rules, and waits until the API server goes by them.
     async fn rules(&self, rules: &Value, verb: &str, is_given: bool) {
-        let roles = self.namespace.api::<Role>();
         let patch = Patch::Merge(json!({ "rules": rules }));
-        let patched = roles.patch("web", &PatchParams::default(), &patch).await;
+        let api = self.namespace.api::<Role>();
+        let patched = api.patch("web", &PatchParams::default(), &patch).await;
         patched.expect("the role is changed");
         let client = kube::Client::try_from(self.config.clone()).expect("a client");
         let review = json!({ "spec": { "resourceAttributes": {
