@@ -2,7 +2,7 @@
 //! stopped; what they say of themselves is one history, and the history is judged.
 //!
 //! A candidate is any program that says on its standard output, one line each, beginning with the nanoseconds of the
-//! machine's `CLOCK_MONOTONIC`, what it believes ([`line`]). The same faults and the same judge are for ours, for
+//! machine's `CLOCK_MONOTONIC`, what it believes ([`mod@line`]). The same faults and the same judge are for ours, for
 //! client-go and for other crates: the judge is trusted because it finds their known failures.
 
 pub mod api;
