@@ -39,6 +39,7 @@
 //! - `deploy` (default): the deployer. It never gets into the container, whatever features are on.
 //! - `coordination` (default): elections and locks, in the container, too; see [`coordinator`]. Its TLS has a little C in
 //!   it: a build for another processor needs a C compiler for that one.
+//! - `shard` (default): which node a key belongs to, in the container, too; see [`shard`].
 //! - `local` (default): the embedded cluster, and `testing`. Unix only.
 //! - `k8s` (default): chooses the version feature `earliest` of `k8s-openapi`. A program that chooses another one
 //!   takes `default-features = false, features = ["local"]`.
@@ -48,6 +49,9 @@ pub mod deploy;
 #[cfg(feature = "coordination")]
 #[doc(inline)]
 pub use metaparticle_coordination::{coordinator, election, fence, guide, lease, lock, session};
+#[cfg(feature = "shard")]
+#[doc(inline)]
+pub use metaparticle_shard as shard;
 
 mod enter;
 mod listen;

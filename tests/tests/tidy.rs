@@ -35,24 +35,28 @@ fn no_source_file_is_longer_than_500_lines() {
 }
 
 #[test]
-fn the_specification_is_pure() {
-    let manifest =
-        fs::read_to_string(root().join("metaparticle-spec/Cargo.toml")).expect("readable");
-    for impure in ["tokio", "kube", "k8s-openapi", "futures"] {
-        assert!(
-            !manifest.lines().any(|line| line.starts_with(impure)),
-            "metaparticle-spec depends on {impure}"
-        );
-    }
-    for (path, text) in sources()
-        .into_iter()
-        .filter(|(path, _)| path.starts_with(root().join("metaparticle-spec/src")))
-    {
-        // Its unit tests may ask a shell.
-        let code = text.split("mod tests {").next().unwrap_or_default();
-        let impure = modules_of_std(code).find(|module| IMPURE.contains(module));
-        assert_eq!(impure, None, "{} uses this of std", path.display());
-        assert!(!code.contains("async fn"), "{} is async", path.display());
+fn the_specification_and_the_map_of_shards_are_pure() {
+    for package in ["metaparticle-spec", "metaparticle-shard"] {
+        let manifest = root().join(package).join("Cargo.toml");
+        let manifest = fs::read_to_string(manifest).expect("readable");
+        for impure in ["tokio", "kube", "k8s-openapi", "futures"] {
+            assert!(
+                !manifest.lines().any(|line| line.starts_with(impure)),
+                "{package} depends on {impure}"
+            );
+        }
+        let sources: Vec<_> = sources()
+            .into_iter()
+            .filter(|(path, _)| path.starts_with(root().join(package).join("src")))
+            .collect();
+        assert!(!sources.is_empty(), "{package} has no sources");
+        for (path, text) in sources {
+            // Its unit tests may ask a shell.
+            let code = text.split("mod tests {").next().unwrap_or_default();
+            let impure = modules_of_std(code).find(|module| IMPURE.contains(module));
+            assert_eq!(impure, None, "{} uses this of std", path.display());
+            assert!(!code.contains("async fn"), "{} is async", path.display());
+        }
     }
 }
 

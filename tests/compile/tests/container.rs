@@ -144,6 +144,11 @@ const COORDINATION: &str = "
     tower-service tracing-core try-lock ucd-trie unicode-width untrusted want webpki zeroize zmij
 ";
 
+/// What the map of shards adds.
+const SHARD: &str = "
+    metaparticle-shard arc-swap consistent-hash rapidhash serde serde-core siphasher splay-tree thiserror
+";
+
 #[test]
 fn container_graph_is_lean_without_coordination() {
     let features = ["--no-default-features", "--features=deploy,local,k8s"];
@@ -155,11 +160,24 @@ fn container_graph_is_lean_without_coordination() {
     assert!(more.is_empty(), "{more:?}");
 }
 
+#[test]
+fn shards_add_a_table_to_the_container_graph_and_nothing_else() {
+    let tree = tree(&["--no-default-features", "--features=shard"], CONTAINER);
+    let shard: Vec<_> = SHARD.split_whitespace().collect();
+    let is_known = |name: &&String| LEAN.contains(&name.as_str()) || shard.contains(&name.as_str());
+    let more: Vec<_> = tree.iter().filter(|name| !is_known(name)).collect();
+    assert!(more.is_empty(), "{more:?}");
+    assert!(tree.iter().any(|name| name == "metaparticle-shard"));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn coordination_adds_a_client_to_the_container_graph_and_nothing_else() {
     let tree = tree(&["--all-features"], CONTAINER);
-    let client: Vec<_> = COORDINATION.split_whitespace().collect();
+    let client: Vec<_> = [COORDINATION, SHARD]
+        .iter()
+        .flat_map(|all| all.split_whitespace())
+        .collect();
     let is_known =
         |name: &&String| LEAN.contains(&name.as_str()) || client.contains(&name.as_str());
     let more: Vec<_> = tree.iter().filter(|name| !is_known(name)).collect();
