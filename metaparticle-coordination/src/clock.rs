@@ -34,10 +34,15 @@ impl Clock {
 
     /// Now.
     pub(crate) fn now(self) -> Moment {
+        Moment::new(Duration::from_nanos(self.nanos()))
+    }
+
+    /// Now, in nanoseconds since the zero of [`Moment`]s: all that a guard's `check()` needs.
+    pub(crate) fn nanos(self) -> u64 {
         match self.0 {
-            Source::System => Moment::new(Reading::now().since(zero())),
+            Source::System => Reading::now().since(zero()),
             #[cfg(test)]
-            Source::Runtime(zero) => Moment::new(zero.elapsed()),
+            Source::Runtime(zero) => nanos(zero.elapsed()),
         }
     }
 
@@ -61,13 +66,18 @@ fn zero() -> Reading {
     *ZERO.get_or_init(Reading::now)
 }
 
-/// Both clocks. Their zeroes have nothing to do with each other: a time namespace may move each by itself.
+/// As far as a number goes: 584 years.
+pub(crate) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Both clocks, in nanoseconds. Their zeroes have nothing to do with each other: a time namespace may move each by itself.
 #[cfg(unix)]
 #[derive(Clone, Copy, Debug)]
 struct Reading {
-    monotonic: Duration,
+    monotonic: u64,
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    boot: Duration,
+    boot: u64,
 }
 
 #[cfg(unix)]
@@ -80,7 +90,7 @@ impl Reading {
         }
     }
 
-    fn since(self, zero: Self) -> Duration {
+    fn since(self, zero: Self) -> u64 {
         let monotonic = self.monotonic.saturating_sub(zero.monotonic);
         #[cfg(any(target_os = "linux", target_os = "android"))]
         return monotonic.max(self.boot.saturating_sub(zero.boot));
@@ -90,13 +100,12 @@ impl Reading {
 }
 
 #[cfg(unix)]
-fn read(clock: rustix::time::ClockId) -> Duration {
+fn read(clock: rustix::time::ClockId) -> u64 {
     let time = rustix::time::clock_gettime(clock);
     // Neither is negative: they count from the start of the machine.
-    Duration::new(
-        time.tv_sec.try_into().unwrap_or_default(),
-        time.tv_nsec.try_into().unwrap_or_default(),
-    )
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or_default();
+    seconds * 1_000_000_000 + nanos
 }
 
 /// The runtime's clock: on Windows it goes on while the machine sleeps.
@@ -110,8 +119,8 @@ impl Reading {
         Self(tokio::time::Instant::now())
     }
 
-    fn since(self, zero: Self) -> Duration {
-        self.0.saturating_duration_since(zero.0)
+    fn since(self, zero: Self) -> u64 {
+        nanos(self.0.saturating_duration_since(zero.0))
     }
 }
 
@@ -135,20 +144,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn each_clock_alone_moves_time_on() {
-        let zero = Reading {
-            monotonic: Duration::from_secs(100),
-            boot: Duration::from_secs(5),
-        };
-        let slept = Reading {
-            monotonic: Duration::from_secs(101),
-            boot: Duration::from_secs(65),
-        };
-        let odd = Reading {
-            monotonic: Duration::from_secs(110),
-            boot: Duration::from_secs(6),
-        };
-        assert_eq!(slept.since(zero), Duration::from_secs(60));
-        assert_eq!(odd.since(zero), Duration::from_secs(10));
+        let reading = |monotonic, boot| Reading { monotonic, boot };
+        let zero = reading(100, 5);
+        assert_eq!(reading(101, 65).since(zero), 60, "it slept");
+        assert_eq!(reading(110, 6).since(zero), 10);
     }
 
     #[tokio::test(start_paused = true)]

@@ -48,7 +48,7 @@ pub(crate) struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            watch: Duration::from_secs(290),
+            watch: Duration::from_secs(590),
             answer: Duration::from_secs(5),
             silence: Duration::from_secs(90),
             pause: Duration::from_secs(1),

@@ -22,7 +22,10 @@ use metaparticle_protocol::Moment;
 use tokio::sync::Notify;
 
 use self::state::State;
-use crate::{clock::Clock, lost::Lost};
+use crate::{
+    clock::{Clock, nanos},
+    lost::Lost,
+};
 
 struct Shared {
     clock: Clock,
@@ -35,7 +38,7 @@ struct Shared {
 
 impl Shared {
     fn now(&self) -> u64 {
-        nanos(self.clock.now())
+        self.clock.nanos()
     }
 
     fn lost(&self) -> Lost {
@@ -74,11 +77,6 @@ impl Shared {
     }
 }
 
-fn nanos(moment: Moment) -> u64 {
-    // 584 years.
-    u64::try_from(moment.since_zero().as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// The driver's side of an incarnation. Dropped without a word, as at the end of the runtime, it ends the incarnation.
 pub(crate) struct Keeper {
     shared: Arc<Shared>,
@@ -88,7 +86,7 @@ pub(crate) struct Keeper {
 pub(crate) fn incarnation(clock: Clock, deadline: Moment) -> (Keeper, Held) {
     let shared = Arc::new(Shared {
         clock,
-        state: State::new(nanos(deadline).max(1)),
+        state: State::new(nanos(deadline.since_zero()).max(1)),
         why: OnceLock::new(),
         changed: Notify::new(),
     });
@@ -101,7 +99,10 @@ pub(crate) fn incarnation(clock: Clock, deadline: Moment) -> (Keeper, Held) {
 impl Keeper {
     /// A write was acknowledged that is good until `deadline`. `false`: too late, the incarnation has ended for good.
     pub(crate) fn extend(&self, deadline: Moment) -> bool {
-        let extended = self.shared.state.extend(self.shared.now(), nanos(deadline));
+        let extended = self
+            .shared
+            .state
+            .extend(self.shared.now(), nanos(deadline.since_zero()));
         if !extended {
             self.shared.changed.notify_waiters();
         }
