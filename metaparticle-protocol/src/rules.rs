@@ -8,7 +8,8 @@
 //!   what we see starts the count again.
 //! - **W1** Every write carries `resourceVersion` and uid; only POST creates.
 //! - **W2** Creating an election's Lease is not acquiring it.
-//! - **W3** A store that went back ends all terms.
+//! - **W3** A store that went back ends all terms. It is noticed by a reply or a list below what was seen before it was
+//!   asked for, and by an event of a watch whose version is not above the one before it.
 //! - **W4** What is older than our last acknowledged write to the same object is ignored.
 //! - **W5** After a 409 the holder reads again: still its own, it goes on, its deadline unchanged; an acquisition starts
 //!   from observation.
