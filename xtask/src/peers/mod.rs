@@ -2,8 +2,11 @@
 //! side with it on the same machine.
 
 mod deploy;
+mod hash;
 mod local;
 mod tools;
+
+use std::process::Stdio;
 
 use clap::Subcommand;
 
@@ -24,6 +27,8 @@ pub(crate) enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// The map of shards beside other crates that hash consistently
+    Hash,
     /// The embedded cluster beside the control plane of the test cluster; each figure a line of JSON
     Local,
     /// Elections and locks beside client-go and etcd's mutex, on an API server of its own
@@ -74,6 +79,7 @@ pub(crate) enum Error {
 /// When there is no cluster, or a peer cannot be installed or fails.
 pub(crate) fn run(action: &Action) -> Result<(), Error> {
     match action {
+        Action::Hash => hash::compare(),
         Action::Local => local::compare(),
         Action::Deploy {
             runs,
@@ -87,5 +93,55 @@ pub(crate) fn run(action: &Action) -> Result<(), Error> {
             deploy::compare(&tools, *runs, *json)
         }
         Action::Election { runs } => Ok(chaos::figures(*runs)?),
+    }
+}
+
+/// The program that cargo made.
+fn build(package: &str, program: &str, features: &[&str]) -> Result<String, Error> {
+    let mut arguments = vec![
+        "build",
+        "--release",
+        "--package",
+        package,
+        "--bin",
+        program,
+        "--message-format",
+        "json",
+    ];
+    arguments.extend(features);
+    let mut cargo = command::cargo(arguments);
+    cargo.stderr(Stdio::inherit());
+    let messages = command::output(&mut cargo)?;
+    executable(&messages, program).ok_or_else(|| Error::Answer {
+        peer: "cargo",
+        answer: command::last_lines(&messages, 1).to_owned(),
+        expected: "a program",
+    })
+}
+
+fn executable(messages: &str, program: &str) -> Option<String> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == program)
+        .find_map(|message| message["executable"].as_str().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_of_the_name_is_found_among_the_messages() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"kube"},"executable":null}"#,
+            "\nnot JSON\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"web"},"executable":"/target/release/web"}"#,
+        );
+        assert_eq!(
+            executable(messages, "web").as_deref(),
+            Some("/target/release/web")
+        );
+        assert_eq!(executable(messages, "kube"), None);
     }
 }
