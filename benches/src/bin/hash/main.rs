@@ -1,8 +1,8 @@
 //! The map of shards beside other crates, all in one process, one after the other (`cargo xtask peers hash`).
 //!
 //! Prints a table a number of nodes. Times are of this thread's processor time:
-//! - **lookup**, **three**: nanoseconds a key of 17 to 20 bytes, hashing included; of batches of 4,096 out of 65,536 keys
-//!   the median, and the tenth of a hundred;
+//! - **lookup**, **three**: nanoseconds a key of 20 bytes, hashing included; of batches of 4,096 out of 65,536 keys,
+//!   taken at three moments, the median and the tenth of a hundred;
 //! - **build**, **join**: microseconds, the median; a join is what a crate needs to know one node more;
 //! - **KiB**: allocated and kept;
 //! - **max/mean**: keys of the fullest node over the mean, of 4,000,000 (a perfect hash has 1.002 at 10 nodes, 1.01 at 100,
@@ -18,7 +18,7 @@ use std::{collections::HashMap, fmt::Write};
 
 use metaparticle_shard::Members;
 use peers::{Anchor, ConsistentHash, HashRing, Jump, Ketama, Maglev, Ours, Peer};
-use timing::{lookups, micros, repeat, repeat_on};
+use timing::{Lookups, micros, repeat, repeat_on};
 
 /// As long-lived as the program, because a crate wants that.
 pub(crate) type Keys = &'static [&'static str];
@@ -76,7 +76,7 @@ fn keys() -> Keys {
     let mut ends = Vec::with_capacity(BALANCE);
     for number in 0..BALANCE {
         // Numbers of some digits in an order of no meaning: an odd factor modulo a power of two.
-        let user = number.wrapping_mul(0x9e37_79b1) & 0xfff_ffff;
+        let user = number.wrapping_mul(0x9e37_79b1) & 0x3ff_ffff;
         write!(text, "/users/{user:08}/cart").expect("a string takes everything");
         ends.push(text.len());
     }
@@ -100,15 +100,20 @@ fn row<P: Peer>(name: &str, peer: &P, count: u32, keys: Keys) {
     let before = memory::live();
     let map = peer.build(&nodes);
     let kept = (memory::live() - before) / 1024;
-    let lookup = lookups(keys, |key| P::owner(&map, key));
-    let three = P::three(&map, keys[0]).map(|_| {
-        lookups(keys, |key| {
-            let found = P::three(&map, key).unwrap_or_default();
-            found[0] ^ found[1] ^ found[2]
-        })
-    });
-    let three = three.map_or("–".to_owned(), |it| format!("{:.1} ({:.1})", it.0, it.1));
+    let mut lookup = Lookups::default();
+    let mut three = Lookups::default();
+    let mut measure = |map: &P::Map| {
+        lookup.take(keys, |key| P::owner(map, key));
+        if P::three(map, keys[0]).is_some() {
+            three.take(keys, |key| {
+                let found = P::three(map, key).unwrap_or_default();
+                found[0] ^ found[1] ^ found[2]
+            });
+        }
+    };
+    measure(&map);
     let balance = balance(&nodes, keys.iter().map(|key| node_of::<P>(&map, key)));
+    measure(&map);
 
     let owners: Vec<u32> = keys[..MOVES]
         .iter()
@@ -122,6 +127,7 @@ fn row<P: Peer>(name: &str, peer: &P, count: u32, keys: Keys) {
     let (joined, aside) = moved(&owners, keys, |key| node_of::<P>(&after, key), count);
     let joined = ratio(joined, MOVES) * f64::from(count + 1);
     drop(after);
+    measure(&map);
 
     let gone = if P::LAST_ONLY { count - 1 } else { count / 2 };
     let fewer: Vec<u32> = nodes.iter().copied().filter(|node| *node != gone).collect();
@@ -130,9 +136,9 @@ fn row<P: Peer>(name: &str, peer: &P, count: u32, keys: Keys) {
     let (left, also_aside) = moved(&owners, keys, |key| node_of::<P>(&after, key), gone);
     let left = ratio(left, had.max(1));
     say(&format!(
-        "| {name} | {:.1} ({:.1}) | {three} | {} | {} | {kept} | {balance:.3} | {joined:.2}, {left:.2} | {:.2} %, {:.2} % |",
-        lookup.0,
-        lookup.1,
+        "| {name} | {} | {} | {} | {} | {kept} | {balance:.3} | {joined:.2}, {left:.2} | {:.2} %, {:.2} % |",
+        lookup.text(),
+        three.text(),
         micros(build),
         micros(join),
         ratio(aside, MOVES) * 100.0,

@@ -12,28 +12,42 @@ const TIMED: usize = 1 << 16;
 const BATCH: usize = 1 << 12;
 const KEYS: f64 = 4096.0;
 
-/// Median and tenth of a hundred, in nanoseconds a key.
-pub(crate) fn lookups(keys: Keys, owner: impl Fn(&'static str) -> u32) -> (f64, f64) {
-    let mut times = Vec::new();
-    let begin = now();
-    // Over all keys and for 50 ms at least, but no longer than a second where a crate is slow.
-    let enough = |batches: usize, spent: Duration| {
-        batches >= TIMED / BATCH && spent > Duration::from_millis(50)
-            || spent > Duration::from_secs(1)
-    };
-    while !enough(times.len(), since(begin)) {
-        let first = (times.len() * BATCH) % TIMED;
-        let batch = &keys[first..first + BATCH];
-        let start = now();
-        let mut all = 0;
-        for key in batch {
-            all ^= owner(key);
+/// Times of batches, taken at several moments: a busy neighbour on the machine lasts for seconds.
+#[derive(Default)]
+pub(crate) struct Lookups(Vec<f64>);
+
+impl Lookups {
+    /// Looks all keys up, for 30 ms at least, but for no longer than half a second where a crate is slow.
+    pub(crate) fn take(&mut self, keys: Keys, owner: impl Fn(&'static str) -> u32) {
+        let begin = now();
+        let enough = |batches: usize| {
+            let spent = since(begin);
+            batches >= TIMED / BATCH && spent > Duration::from_millis(30)
+                || spent > Duration::from_millis(500)
+        };
+        let mut batches = 0;
+        while !enough(batches) {
+            let first = (batches * BATCH) % TIMED;
+            let start = now();
+            let mut all = 0;
+            for key in &keys[first..first + BATCH] {
+                all ^= owner(key);
+            }
+            black_box(all);
+            self.0.push(since(start).as_secs_f64() * 1e9 / KEYS);
+            batches += 1;
         }
-        black_box(all);
-        times.push(since(start).as_secs_f64() * 1e9 / KEYS);
     }
-    times.sort_by(f64::total_cmp);
-    (times[times.len() / 2], times[times.len() / 10])
+
+    /// Median and tenth of a hundred, in nanoseconds a key; a dash if there are none.
+    pub(crate) fn text(mut self) -> String {
+        self.0.sort_by(f64::total_cmp);
+        let of = |part: usize| self.0.get(self.0.len() * part / 10);
+        match (of(5), of(1)) {
+            (Some(median), Some(tenth)) => format!("{median:.1} ({tenth:.1})"),
+            _ => "–".to_owned(),
+        }
+    }
 }
 
 /// The median time, and the last result.
