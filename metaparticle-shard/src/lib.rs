@@ -8,7 +8,7 @@
 //! - [`Assigner::MinMove`] (the default) starts from the table before, and moves the fewest slots that bring every node
 //!   within one slot of its share. It needs that table: keep it with serde, or let one process decide for all.
 //! - [`Assigner::Ring`] is a function of the members alone, for processes that agree on these and share nothing else. It
-//!   is less even, and moves a little more.
+//!   is less even, moves more, and is slower to build; see there.
 //!
 //! This crate is pure: it reads no clock, no environment, no file and no network, and every machine computes the same map
 //! from the same input, in whatever order the members are given.

@@ -9,9 +9,11 @@ use crate::{Error, Members, Slots};
 /// Assigns by the members alone: each node has points on a ring of hashes, in proportion to its weight; so have the slots,
 /// at equal distances; and a slot goes to the node whose point comes next, unless that node has more than its part.
 ///
-/// For processes that agree on the members and share nothing else: what one computes, the others do, too. A change of the
-/// members moves about as many slots as [`MinMove`](crate::Assigner::MinMove) does, not exactly as few; and the load is less
-/// even: with the default a node may have up to 1.05 times its share.
+/// For processes that agree on the members and share nothing else: what one computes, the others do, too. The price, beside
+/// [`MinMove`](crate::Assigner::MinMove): with the default a node may have up to 1.05 times its share, and a change of the
+/// members moves more than it must, also between nodes that stay (with 16,384 slots a third more at 100 nodes, twice as much
+/// at 1,000). [Without the bound](Self::with_slack) nothing moves between nodes that stay, and a node may have 1.2 times its
+/// share at 100 nodes, 1.8 times at 1,000. It takes milliseconds to build at 100 nodes, and a tenth of a second at 10,000.
 ///
 /// # Algorithms
 /// Karger et al., "Consistent Hashing and Random Trees" (1997), in the crate
