@@ -1,4 +1,5 @@
-//! What holds for every map, whatever happened to its nodes. Each property is tried 10,000 times.
+//! What holds for every map, whatever happened to its nodes. Each property is tried 1,000 times, or as often as
+//! `METAPARTICLE_SHARD_CASES` says; CI says 10,000.
 
 mod model;
 
@@ -12,7 +13,12 @@ use proptest::{
     test_runner::{Config, TestCaseResult, TestRunner},
 };
 
-const CASES: u32 = 10_000;
+fn cases() -> u32 {
+    match std::env::var("METAPARTICLE_SHARD_CASES") {
+        Ok(cases) => cases.parse().expect("METAPARTICLE_SHARD_CASES is a number"),
+        Err(_) => 1_000,
+    }
+}
 
 /// Counts of one property, to see that it had something to judge.
 #[derive(Default)]
@@ -31,23 +37,23 @@ impl Seen {
 #[allow(clippy::print_stdout, reason = "how much was judged")]
 fn try_all<S: Strategy>(strategy: &S, test: impl Fn(S::Value, &Seen) -> TestCaseResult) {
     let seen = Seen::default();
-    let cases = Cell::new(0);
+    let tried = Cell::new(0);
     let mut runner = TestRunner::new(Config {
-        cases: CASES,
+        cases: cases(),
         failure_persistence: None,
         ..Config::default()
     });
     let done = runner.run(strategy, |input| {
-        cases.set(cases.get() + 1);
+        tried.set(tried.get() + 1);
         test(input, &seen)
     });
     if let Err(error) = done {
         panic!("{error}");
     }
-    assert!(cases.get() >= CASES);
+    assert!(tried.get() >= cases());
     let test = std::thread::current().name().unwrap_or_default().to_owned();
     let [maps, moves, forced] = [&seen.maps, &seen.moves, &seen.forced].map(Cell::get);
-    let cases = cases.get();
+    let cases = tried.get();
     println!(
         "{test}: {cases} cases, {maps} maps, {moves} moves, {forced} of them forced between unchanged nodes"
     );
