@@ -173,8 +173,18 @@ pub mod key {
     pub const SESSION_UID: &str = "session-uid";
     /// Label of every Lease of this library: `election`, `candidate`, `session` or `ticket`.
     pub const ROLE: &str = "role";
+    /// Annotation of a session: the map of shards that its process owns slots of (M2).
+    pub const SHARDS: &str = "shards";
+    /// Annotation of such a session: the name of its pod, where slots are placed (M2).
+    pub const POD: &str = "pod";
+    /// Annotation of such a session: where its gate listens.
+    pub const ADDRESS: &str = "address";
+    /// Annotation of such a session: its process is to own nothing any more.
+    pub const LEAVING: &str = "leaving";
+    /// Annotation of such a session: the slots that it has drained, and for which generation (M4).
+    pub const DRAINED: &str = "drained";
     /// All of them: what a driver carries between objects and [`Lease`](super::Lease).
-    pub const ALL: [&str; 12] = [
+    pub const ALL: [&str; 17] = [
         TOKEN,
         HOLDER,
         STATE,
@@ -187,5 +197,10 @@ pub mod key {
         SESSION,
         SESSION_UID,
         ROLE,
+        SHARDS,
+        POD,
+        ADDRESS,
+        LEAVING,
+        DRAINED,
     ];
 }

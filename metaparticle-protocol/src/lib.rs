@@ -20,6 +20,7 @@ pub mod mutant;
 pub mod rollback;
 pub mod rules;
 pub mod session;
+pub mod shard;
 pub mod validity;
 
 pub use api::{Call, Reply, Request, Selector, Sight, Watch};

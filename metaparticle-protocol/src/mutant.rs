@@ -50,6 +50,14 @@ pub enum Mutant {
     NameWithoutIncarnation,
     /// F3: deletes with a version that did not carry its own token.
     DeleteForeignVersion,
+    /// M4: any acknowledgement of a slot counts, whatever generation it is for.
+    UnnumberedAcknowledgement,
+    /// M3: generations are counted, not taken from the map's version.
+    CounterAsGeneration,
+    /// M5: a slot is served as long as the session is valid, without a proof that the map is still there.
+    NoMapProof,
+    /// M4: the target serves when the move is prepared.
+    ServingOnPrepare,
 }
 
 /// Which rules are switched off: none, ever, unless the feature `mutants` is on and one was chosen.

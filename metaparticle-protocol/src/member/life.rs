@@ -24,6 +24,11 @@ impl Member {
         if let Some(container) = self.container.clone() {
             told.extend(self.tell_session(now, session::Input::Contained(container)));
         }
+        let others = session::Input::Tell {
+            told: self.told.clone(),
+            now: false,
+        };
+        told.extend(self.tell_session(now, others));
         told.extend(self.tell_session(now, session::Input::Open));
         told
     }

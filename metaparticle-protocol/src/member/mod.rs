@@ -35,6 +35,8 @@ pub struct Member {
     pod: Arc<str>,
     drawn: Arc<str>,
     container: Option<Arc<str>>,
+    /// What its sessions tell others.
+    told: BTreeMap<&'static str, Arc<str>>,
     budget: Budget,
     mutants: Mutants,
     /// The present one and those that are still being cleaned up, by the number of the incarnation.
@@ -71,6 +73,7 @@ impl Member {
             pod: pod.into(),
             drawn: drawn.into(),
             container: None,
+            told: BTreeMap::new(),
             budget,
             mutants,
             sessions: BTreeMap::new(),
@@ -258,6 +261,7 @@ impl Member {
                 self.send(Part::Locks, call, request, within, actions);
                 return Vec::new();
             }
+            lock::Action::Session if !self.lost => return Vec::new(),
             lock::Action::Session => return self.open(now, actions),
             lock::Action::Check => return self.tell_session(now, session::Input::Renew),
             lock::Action::RolledBack => {
@@ -411,6 +415,13 @@ impl Machine for Member {
                 self.container = Some(Arc::clone(&container));
                 self.tell_session(now, session::Input::Contained(container))
             }
+            Input::Open if self.lost && self.closing.is_none() => self.open(now, &mut actions),
+            Input::Open => Vec::new(),
+            Input::Tell { told, now: soon } => {
+                self.told.clone_from(&told);
+                self.tell_session(now, session::Input::Tell { told, now: soon })
+            }
+            Input::RolledBack => self.tell_session(now, session::Input::RolledBack),
             Input::Proven { uid } => self.tell_undertaker(now, death::Input::Proven { uid }),
             Input::Revoke { name, uid } => {
                 self.tell_undertaker(now, death::Input::Revoke { name, uid })

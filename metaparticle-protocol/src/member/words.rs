@@ -1,6 +1,6 @@
 //! What a member hears and says.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     Call, Moment, Name, Reply, Request, Selector, Sight, Token, Uid, Watch,
@@ -43,6 +43,17 @@ pub enum Input {
         /// The uid of the session.
         uid: Uid,
     },
+    /// A session is needed for other things than locks, and stays until [`Input::Close`]: one is opened if there is none.
+    Open,
+    /// What the process tells others in its session's Lease; see [`session::Input::Tell`](crate::session::Input::Tell).
+    Tell {
+        /// Annotations, by their key without domain.
+        told: BTreeMap<&'static str, Arc<str>>,
+        /// By a renewal now; else by the next one.
+        now: bool,
+    },
+    /// Another machine of this process saw the store go back (W3).
+    RolledBack,
     /// Take a session from its holder (S4).
     Revoke {
         /// Its name.

@@ -26,6 +26,10 @@ pub const REVOKED: &str = "revoked/";
 pub struct Session {
     name: Name,
     container: Option<Arc<str>>,
+    /// What the process tells others besides.
+    told: BTreeMap<&'static str, Arc<str>>,
+    /// It was told something since the last write was sent: the next one follows at once.
+    news: bool,
     budget: Budget,
     mutants: Mutants,
     phase: Phase,
@@ -81,6 +85,8 @@ impl Session {
         Self {
             name,
             container: None,
+            told: BTreeMap::new(),
+            news: false,
             budget,
             mutants,
             phase: Phase::New,
@@ -155,6 +161,9 @@ impl Session {
         };
         let call = Call(self.calls);
         self.calls += 1;
+        if step != Step::Read {
+            self.news = false;
+        }
         self.flight = Some(Flight {
             call,
             step,
@@ -209,7 +218,9 @@ impl Session {
             annotations: self
                 .container
                 .iter()
-                .map(|container| (key::CONTAINER, Arc::clone(container)))
+                .map(|container| (key::CONTAINER, container))
+                .chain(self.told.iter().map(|(key, value)| (*key, value)))
+                .map(|(key, value)| (key, Arc::clone(value)))
                 .collect(),
             labels: BTreeMap::from([(key::ROLE, ROLE.into())]),
             owner: None,
@@ -298,7 +309,12 @@ impl Session {
         };
         let first = self.validity.is_none();
         self.own = Some(Own::of(&lease));
-        self.next = Some((flight.sent + self.budget.renew_every, Step::Renew));
+        let next = if self.news {
+            now
+        } else {
+            flight.sent + self.budget.renew_every
+        };
+        self.next = Some((next, Step::Renew));
         match validity {
             // The answer took longer than it is good for: nothing was granted yet, so nothing is lost.
             Some(validity) if first && !validity.holds(now) => {
@@ -352,6 +368,15 @@ impl Session {
             && self.own.as_ref().is_none_or(|own| own.uid == lease.uid)
         {
             self.own = Some(Own::of(lease));
+        }
+    }
+
+    /// Not at the next third, but now; after an attempt that failed, when it is due.
+    fn renew(&mut self, now: Moment) {
+        if self.phase == Phase::Live
+            && let Some((at, Step::Renew)) = &mut self.next
+        {
+            *at = now.min(*at);
         }
     }
 
@@ -413,13 +438,18 @@ impl Machine for Session {
                 self.phase = Phase::Opening;
                 self.next = Some((now, Step::Create));
             }
-            Input::Renew if self.phase == Phase::Live => {
-                if let Some((at, Step::Renew)) = &mut self.next {
-                    *at = now.min(*at);
+            Input::Renew => self.renew(now),
+            Input::Tell { told, now: soon } => {
+                if self.told != told {
+                    self.told = told;
+                    self.news |= soon;
+                    if soon {
+                        self.renew(now);
+                    }
                 }
             }
             Input::Contained(container) => self.container = Some(container),
-            Input::Open | Input::Renew => {}
+            Input::Open => {}
             Input::Reply(call, reply) => self.reply(now, call, reply, &mut actions),
             Input::RolledBack => self.lose(Ended::RolledBack, &mut actions),
             Input::Close => self.close(now, &mut actions),

@@ -259,3 +259,66 @@ fn renewal_under_way_is_waited_for_before_the_deletion() {
     ));
     assert_eq!(bench.said, [Action::Closed]);
 }
+
+/// What the process tells others besides.
+fn tell(bench: &mut Bench, text: &str, now: bool) {
+    let told = BTreeMap::from([(key::DRAINED, text.into())]);
+    bench.input(Input::Tell { told, now });
+}
+
+fn told(request: &Request) -> Option<&str> {
+    let (Request::Create { draft, .. } | Request::Update { draft, .. }) = request else {
+        return None;
+    };
+    draft.annotations.get(key::DRAINED).map(|text| &**text)
+}
+
+#[test]
+fn what_is_told_is_in_the_next_renewal_which_comes_at_once_if_it_is_urgent() {
+    let mut bench = Bench::open();
+    bench.pass(1);
+    tell(&mut bench, "7:1", false);
+    assert!(bench.sent.is_empty(), "it can wait");
+    tell(&mut bench, "8:1", true);
+    assert_eq!(told(&bench.acknowledge()), Some("8:1"));
+    tell(&mut bench, "8:1", true);
+    assert!(bench.sent.is_empty(), "it is told already");
+    bench.pass(5);
+    assert_eq!(
+        told(&bench.acknowledge()),
+        Some("8:1"),
+        "it is told until another is"
+    );
+}
+
+#[test]
+fn what_is_told_while_a_renewal_is_under_way_follows_it_at_once() {
+    let mut bench = Bench::open();
+    bench.pass(5);
+    tell(&mut bench, "8:1", true);
+    assert_eq!(bench.sent.len(), 1, "one at a time");
+    assert_eq!(told(&bench.acknowledge()), None);
+    assert_eq!(told(&bench.acknowledge()), Some("8:1"));
+    assert!(bench.sent.is_empty());
+}
+
+#[test]
+fn what_is_told_survives_a_contradiction() {
+    let mut bench = Bench::open();
+    tell(&mut bench, "8:1", true);
+    bench.reply(Reply::Conflict);
+    bench.acknowledge();
+    assert_eq!(told(&bench.acknowledge()), Some("8:1"));
+}
+
+#[test]
+fn what_is_told_before_the_creation_is_created_with_it() {
+    let budget = Budget::try_new(LEASE).expect("valid");
+    let mut bench = Bench::new();
+    bench.sent.clear();
+    bench.session = Session::new("pod-x".into(), budget, Mutants::NONE);
+    tell(&mut bench, "8:1", true);
+    bench.input(Input::Open);
+    assert_eq!(told(&bench.acknowledge()), Some("8:1"));
+    assert!(bench.sent.is_empty());
+}

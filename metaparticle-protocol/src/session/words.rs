@@ -1,6 +1,6 @@
 //! What a session hears and says.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use crate::{Call, Identity, Moment, Name, Reply, Request, Uid};
 
@@ -15,6 +15,14 @@ pub enum Input {
     Contained(Arc<str>),
     /// There is reason to doubt it: renew now, not at the next third.
     Renew,
+    /// What the process tells others besides, such as which slots it has drained (M4): annotations of all writes from now
+    /// on, in place of those told before.
+    Tell {
+        /// By their key without domain.
+        told: BTreeMap<&'static str, Arc<str>>,
+        /// By a renewal now; else by the next one.
+        now: bool,
+    },
     /// The store was seen to go back (W3), by another machine of this process.
     RolledBack,
     /// Nothing is held under it any more: delete it. Also after a loss, where it only cleans up.
