@@ -1,6 +1,6 @@
-//! What sessions, elections and locks may write to the Kubernetes API, when, and what it proves: state machines without
-//! I/O, clock or randomness of their own. The driver (`metaparticle-coordination`), the simulator and the model checker
-//! run the same ones.
+//! What sessions, elections, locks and maps of shards may write to the Kubernetes API, when, and what it proves: state
+//! machines without I/O, clock or randomness of their own. The driver (`metaparticle-coordination`), the simulator and the
+//! model checker run the same ones.
 //!
 //! Time is an argument ([`Moment`]), names and random parts are given, writes leave as a [`Request`] and come back as a
 //! [`Reply`]; what a watch tells comes in as a [`Sight`]. Numbers such as `W1` in comments are the rules of the

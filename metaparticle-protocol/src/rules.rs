@@ -31,6 +31,16 @@
 //! - **L5** One's ticket deleted by another is loss.
 //! - **L6** A ticket's token is the version of its creation; only a mutex and a writer have one.
 //! - **L7** A process watches tickets, its elections, and the sessions that stand before it.
+//! - **M1** One object, the map, says of each slot whose it is; only the elected assigner writes it, by its term's token, at
+//!   most twice a second in the long run; moves begin in waves of a sixteenth.
+//! - **M2** Slots are placed by the name of a pod, and owned by the uid of a session.
+//! - **M3** A generation is the version of the map that the write overwrote; that of a commit is the slot's token.
+//! - **M4** Prepare, drain, acknowledge (slot, generation, session), commit; the target serves on commit alone.
+//! - **M5** A slot is served while the session is valid and a read sent less than 80 % of the session's duration ago has
+//!   shown the map that is held, in the state that is held or an earlier one.
+//! - **M6** Who does not drain in time loses the slot; who does not acknowledge in time loses the session.
+//! - **M7** What nobody owns is given after the longest of all sessions has passed.
+//! - **M8** A request between gates carries slot, token and session; a gate serves, holds, asks, or says that it moved.
 //! - **F1** An update whose token is lower than the stored object's is refused by the API server.
 //! - **F3** A new holder claims what it guards before it acts.
 //! - **P1** The kubelet's report that the holder's container has ended replaces the waiting, never the write.
