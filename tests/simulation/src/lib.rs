@@ -14,5 +14,6 @@ pub mod node;
 pub mod random;
 pub mod report;
 pub mod run;
+pub mod shards;
 pub mod store;
 pub mod world;

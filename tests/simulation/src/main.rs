@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use metaparticle_protocol::Mutants;
+use metaparticle_protocol::{Mutants, mutant::Mutant};
 use metaparticle_simulation::{
     model,
     mutants::ALL,
@@ -24,6 +24,9 @@ struct Arguments {
     /// Only this scenario
     #[arg(long, value_parser = |name: &str| Scenario::parse(name).ok_or("no such scenario"))]
     scenario: Option<Scenario>,
+    /// Only this mutant
+    #[arg(long)]
+    mutant: Option<String>,
     /// So many seeds at most to find each mutant
     #[arg(long, default_value_t = 10_000)]
     mutant_seeds: u64,
@@ -35,9 +38,25 @@ fn main() -> ExitCode {
         .scenario
         .map_or(Scenario::JUDGED.to_vec(), |only| vec![only]);
     let is_good = match arguments.seed {
-        Some(seed) => replay(&scenarios, seed),
+        Some(seed) => {
+            let named = |mutant: &&(Mutant, _)| {
+                let name = format!("{:?}", mutant.0);
+                arguments
+                    .mutant
+                    .as_ref()
+                    .is_some_and(|only| only.eq_ignore_ascii_case(&name))
+            };
+            let mutant = ALL.iter().find(named);
+            let mutants = mutant.map_or(Mutants::NONE, |(mutant, _)| Mutants::only(*mutant));
+            replay(&scenarios, seed, mutants)
+        }
+        None if arguments.mutant.is_some() => {
+            mutants(arguments.mutant.as_deref(), arguments.mutant_seeds)
+        }
         None if arguments.scenario.is_some() => seeds(&scenarios, arguments.seeds),
-        None => seeds(&scenarios, arguments.seeds) & models() & mutants(arguments.mutant_seeds),
+        None => {
+            seeds(&scenarios, arguments.seeds) & models() & mutants(None, arguments.mutant_seeds)
+        }
     };
     if is_good {
         ExitCode::SUCCESS
@@ -47,10 +66,10 @@ fn main() -> ExitCode {
 }
 
 /// One seed, event by event where it breaks a promise.
-fn replay(scenarios: &[Scenario], seed: u64) -> bool {
+fn replay(scenarios: &[Scenario], seed: u64, mutants: Mutants) -> bool {
     let mut is_good = true;
     for scenario in scenarios {
-        let whole = plan(*scenario, seed, Mutants::NONE);
+        let whole = plan(*scenario, seed, mutants);
         let outcome = play(*scenario, whole.clone(), false);
         let Some(violation) = outcome.violation else {
             println!("{scenario:?} {seed}: holds, {} events", outcome.steps);
@@ -128,8 +147,10 @@ fn models() -> bool {
     is_good
 }
 
-fn mutants(seeds: u64) -> bool {
-    let hunts = report::hunt(ALL.iter(), seeds);
+fn mutants(only: Option<&str>, seeds: u64) -> bool {
+    let named =
+        |mutant: Mutant| only.is_none_or(|only| only.eq_ignore_ascii_case(&format!("{mutant:?}")));
+    let hunts = report::hunt(ALL.iter().filter(|(mutant, _)| named(*mutant)), seeds);
     let missed = hunts.iter().filter(|(.., found)| found.is_none()).count();
     println!("mutants: {} of {} found", hunts.len() - missed, hunts.len());
     for (mutant, scenarios, found) in &hunts {
@@ -141,7 +162,5 @@ fn mutants(seeds: u64) -> bool {
             None => println!("  {mutant:?}: NOT FOUND in {scenarios:?}"),
         }
     }
-    println!("  left out, as they concern shards: acknowledgement without number, counter as");
-    println!("  generation, no M5, serving on prepare");
-    missed == 0
+    missed == 0 && !hunts.is_empty()
 }

@@ -95,7 +95,12 @@ struct Forced {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Monitor {
     held: BTreeMap<GuardId, Held>,
-    tokens: BTreeMap<Name, Token>,
+    /// The last of each resource, and who had it.
+    tokens: BTreeMap<Name, (Token, (usize, u32))>,
+    /// Slots that nobody has served since then, as far as owners said so.
+    stopped: BTreeMap<Name, Duration>,
+    /// The longest time for which a slot was so.
+    pub longest_gap: Duration,
     forced: Option<Forced>,
     /// Their words refused to be extended, as words do that have run out: no later extension counts.
     refused: BTreeSet<GuardId>,
@@ -151,12 +156,17 @@ impl Monitor {
         }
         if let Some(token) = grant.token.filter(|_| !is_foreign) {
             let last = self.tokens.get(&grant.resource).copied();
-            if let Some(last) = last.filter(|last| *last >= token && !excused) {
-                return Err(Violation::Token(grant.resource, last, token));
+            let by = (id.0, id.1);
+            let again = |last| grant.mode == Mode::Slot && last == (token, by);
+            if let Some(last) = last.filter(|last| last.0 >= token && !again(*last) && !excused) {
+                return Err(Violation::Token(grant.resource, last.0, token));
             }
             if !excused {
-                self.tokens.insert(grant.resource.clone(), token);
+                self.tokens.insert(grant.resource.clone(), (token, by));
             }
+        }
+        if let Some(since) = self.stopped.remove(&grant.resource) {
+            self.longest_gap = self.longest_gap.max(now.saturating_sub(since));
         }
         let held = Held {
             grant,
@@ -254,6 +264,20 @@ impl Monitor {
         }
     }
 
+    /// Nobody serves the slots of that process from now on, or that one slot.
+    pub fn stopped(
+        &mut self,
+        now: Duration,
+        (process, incarnation, guard): (usize, u32, Option<u64>),
+    ) {
+        for (id, held) in &self.held {
+            let is_it = id.0 == process && id.1 == incarnation && guard.is_none_or(|of| of == id.2);
+            if is_it && held.grant.mode == Mode::Slot {
+                self.stopped.insert(held.grant.resource.clone(), now);
+            }
+        }
+    }
+
     /// A guard's word had run out when it was to be extended, because its process was stopped in between: it stays so.
     pub fn refuse(&mut self, id: GuardId) {
         self.refused.insert(id);
@@ -323,7 +347,7 @@ fn in_order(grant: &Grant, store: &Store) -> Result<(), Violation> {
             && lives(&object.owner).is_some()
     });
     match grant.mode {
-        Mode::Alone => first(grant, earlier),
+        Mode::Alone | Mode::Slot => first(grant, earlier),
         Mode::Shared => first(
             grant,
             earlier.filter(|object| {

@@ -7,16 +7,20 @@ use crate::{
     run::{Scenario, plan, play, shrink},
 };
 
-use Scenario::{Election, ElectionByHand, Locks, LocksByHand, Mixed};
+use Scenario::{
+    Election, ElectionByHand, Locks, LocksByHand, Mixed, Shards as OfShards, ShardsByHand,
+};
 
 const ELECTIONS: &[Scenario] = &[Election, Mixed];
 const ELECTIONS_BY_HAND: &[Scenario] = &[ElectionByHand];
 const LOCKS: &[Scenario] = &[Locks];
 const LOCKS_BY_HAND: &[Scenario] = &[Locks, LocksByHand];
+const SHARDS: &[Scenario] = &[OfShards];
+const SHARDS_BY_HAND: &[Scenario] = &[ShardsByHand];
 const BOTH: &[Scenario] = &[Election, Locks];
 
 /// Every mutant of `metaparticle_protocol`, and where its rule is broken. A restored store is what "by hand" finds.
-pub const ALL: [(Mutant, &[Scenario]); 27] = [
+pub const ALL: [(Mutant, &[Scenario]); 34] = [
     (Mutant::ValidityFromReceive, ELECTIONS),
     (Mutant::LateAcknowledgementRevives, ELECTIONS),
     (Mutant::LateAcknowledgementRevives, LOCKS),
@@ -44,6 +48,13 @@ pub const ALL: [(Mutant, &[Scenario]); 27] = [
     (Mutant::NameWithoutIncarnation, ELECTIONS),
     (Mutant::NameWithoutIncarnation, LOCKS),
     (Mutant::DeleteForeignVersion, BOTH),
+    (Mutant::UnnumberedAcknowledgement, SHARDS),
+    (Mutant::CounterAsGeneration, SHARDS_BY_HAND),
+    (Mutant::NoMapProof, SHARDS_BY_HAND),
+    (Mutant::ServingOnPrepare, SHARDS),
+    (Mutant::NameWithoutIncarnation, SHARDS),
+    (Mutant::ExpiryByOpinion, SHARDS),
+    (Mutant::RevocationWithoutWait, SHARDS),
 ];
 
 /// A mutant that was found.

@@ -82,6 +82,9 @@ pub enum Effect {
     Satisfied(u64),
 }
 
+/// A note of this kind, and the guard above it: its word refused to be extended, as it had run out.
+pub const REFUSED: u64 = 0xfe;
+
 /// Why a machine says that something is lost.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
@@ -117,6 +120,8 @@ pub enum Mode {
     Shared,
     /// So many at most: a semaphore.
     Few(u32),
+    /// None beside it: a slot of a map. Its owner may lose it and serve it again under the same token.
+    Slot,
 }
 
 impl Mode {

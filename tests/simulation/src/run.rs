@@ -10,7 +10,8 @@ use crate::{
     monitor::Violation,
     node::Node,
     random::Random,
-    world::{Fault, Plan, World, draw},
+    shards::{Sharer, slots_settled},
+    world::{Fault, Plan, World, draw, draw_of_map},
 };
 
 /// What is played.
@@ -26,18 +27,24 @@ pub enum Scenario {
     Locks,
     /// The same, and hands that edit and delete.
     LocksByHand,
+    /// Slots of a map of shards: an assigner, owners, hand-offs.
+    Shards,
+    /// The same; and the map is deleted or edited, the store restored, sessions deleted.
+    ShardsByHand,
     /// An election of client-go alone: proves that the harness sees its overlaps.
     ForeignAlone,
 }
 
 impl Scenario {
     /// All in which our promises are judged.
-    pub const JUDGED: [Self; 5] = [
+    pub const JUDGED: [Self; 7] = [
         Self::Election,
         Self::Mixed,
         Self::ElectionByHand,
         Self::Locks,
         Self::LocksByHand,
+        Self::Shards,
+        Self::ShardsByHand,
     ];
 
     /// The one of that name, as it is printed.
@@ -56,6 +63,8 @@ impl Scenario {
             Self::ForeignAlone => 4,
             Self::Locks => 5,
             Self::LocksByHand => 6,
+            Self::Shards => 7,
+            Self::ShardsByHand => 8,
         }
     }
 }
@@ -71,6 +80,8 @@ pub struct Outcome {
     pub grants: u64,
     /// Overlaps in which client-go held on.
     pub foreign_overlaps: u64,
+    /// The longest time for which a slot of a map was nobody's.
+    pub longest_gap: Duration,
     /// What happened, if it was asked for.
     pub trace: Vec<String>,
 }
@@ -86,9 +97,16 @@ pub fn plan(scenario: Scenario, seed: u64, mutants: Mutants) -> Plan {
     let processes = usize::try_from(random.between(2, 4)).expect("small");
     let count = random.below(16);
     let span = lease * 10;
-    let forced = matches!(scenario, Scenario::ElectionByHand | Scenario::LocksByHand);
+    let forced = matches!(
+        scenario,
+        Scenario::ElectionByHand | Scenario::LocksByHand | Scenario::ShardsByHand
+    );
     let unreliable = *random.one_of(&[0, 5, 20, 80]);
-    let script = draw(&mut random, count, span, processes, lease, forced);
+    let mut script = draw(&mut random, count, span, processes, lease, forced);
+    if matches!(scenario, Scenario::Shards | Scenario::ShardsByHand) {
+        script.extend(draw_of_map(&mut random, span, processes, lease, forced));
+        script.sort_by_key(|fault| fault.at);
+    }
     let calm = span + lease;
     // Waiting for the longest of all records on a slow clock, for an offer, for a drain, each with its retries.
     let end = calm + lease * 8 + Duration::from_secs(20);
@@ -114,6 +132,9 @@ pub fn play(scenario: Scenario, plan: Plan, traced: bool) -> Outcome {
         Scenario::Locks | Scenario::LocksByHand => {
             judge(World::new(plan, Holder::new), traced, queues_moved)
         }
+        Scenario::Shards | Scenario::ShardsByHand => {
+            judge(World::new(plan, Sharer::new), traced, slots_settled)
+        }
         Scenario::Mixed => judge(World::new(plan, Candidate::mixed), traced, somebody_leads),
         Scenario::ForeignAlone => {
             judge(World::new(plan, Candidate::foreign), traced, somebody_leads)
@@ -133,6 +154,7 @@ fn judge<N: Node + fmt::Debug>(
         steps: world.steps(),
         grants: world.monitor().grants,
         foreign_overlaps: world.monitor().foreign_overlaps,
+        longest_gap: world.monitor().longest_gap,
         trace: world.into_trace(),
     }
 }

@@ -1,9 +1,12 @@
 //! A small share of what `cargo xtask sim` plays: enough to notice that something broke, in a second or two.
 
+use std::time::Duration;
+
 use metaparticle_protocol::{Mutants, mutant::Mutant};
 use metaparticle_simulation::{
     mutants, report,
     run::{Scenario, plan, play, shrink},
+    world::{Fault, Kind},
 };
 
 #[test]
@@ -47,6 +50,35 @@ fn all_mutants_but_the_rare_ones_are_found_soon() {
     for (mutant, scenarios, found) in hunts {
         assert!(found.is_some(), "{mutant:?} is not found in {scenarios:?}");
     }
+}
+
+/// Nothing else goes wrong, and the process does not come back.
+#[test]
+fn slots_of_a_killed_owner_are_served_again_within_a_lease_and_a_second() {
+    let mut longest = Duration::ZERO;
+    for seed in 1..=150 {
+        let mut plan = plan(Scenario::Shards, seed, Mutants::NONE);
+        // From here on nobody leaves, hangs or steps down, and what was to move has moved when it is killed.
+        (plan.unreliable, plan.calm) = (0, plan.lease * 4);
+        let (at, length) = (plan.lease * 8, Duration::ZERO);
+        let process = plan.processes - 1;
+        let kind = Kind::Crash { process };
+        plan.script = vec![Fault { at, length, kind }];
+        // Its own clock counts the lease, at nine tenths of the speed at worst.
+        let bound = plan.lease * 10 / 9 + Duration::from_secs(1);
+        let outcome = play(Scenario::Shards, plan, false);
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        assert!(
+            outcome.longest_gap <= bound,
+            "seed {seed}: {:?}",
+            outcome.longest_gap
+        );
+        longest = longest.max(outcome.longest_gap);
+    }
+    assert!(
+        longest > Duration::from_secs(1),
+        "somebody was killed: {longest:?}"
+    );
 }
 
 #[test]

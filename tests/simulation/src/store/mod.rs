@@ -38,6 +38,8 @@ pub struct Store {
     objects: BTreeMap<Name, Object>,
     history: History,
     register: Register,
+    /// Those of slots.
+    registers: BTreeMap<u64, Register>,
 }
 
 impl Default for Store {
@@ -48,6 +50,7 @@ impl Default for Store {
             objects: BTreeMap::new(),
             history: History::new(Version(1)),
             register: Register::default(),
+            registers: BTreeMap::new(),
         }
     }
 }
@@ -73,6 +76,26 @@ impl Store {
     /// The object that fenced writers write, guarded by rule F1.
     pub const fn register(&mut self) -> &mut Register {
         &mut self.register
+    }
+
+    /// The one of that number; 0 is [`register`](Self::register).
+    pub fn register_of(&mut self, number: u64) -> &mut Register {
+        if number == 0 {
+            return &mut self.register;
+        }
+        self.registers.entry(number).or_insert_with(|| {
+            let mut register = Register::default();
+            register.create();
+            register
+        })
+    }
+
+    /// Somebody creates anew what was deleted.
+    pub fn create_registers(&mut self) {
+        self.register.create();
+        for register in self.registers.values_mut() {
+            register.create();
+        }
     }
 
     /// Executes a request; `wall` is what its sender's wall clock showed when it was sent.

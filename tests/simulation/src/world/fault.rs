@@ -97,6 +97,18 @@ pub enum Kind {
         /// Watches go on for a while, and tell of lower versions.
         watches_live: bool,
     },
+    /// The watches of a process tell nothing, and nobody notices; its requests go through.
+    Blind {
+        /// Who.
+        process: usize,
+    },
+    /// By hand: the map of shards is deleted. Nothing is excused by it.
+    DeleteMap,
+    /// By hand: the map of shards is edited.
+    EditMap {
+        /// How, by chance.
+        pick: u64,
+    },
 }
 
 impl Kind {
@@ -105,7 +117,11 @@ impl Kind {
     pub const fn is_forced(&self) -> bool {
         matches!(
             self,
-            Self::Delete { .. } | Self::SetHolder { .. } | Self::Restore { .. }
+            Self::Delete { .. }
+                | Self::SetHolder { .. }
+                | Self::Restore { .. }
+                | Self::DeleteMap
+                | Self::EditMap { .. }
         )
     }
 }
@@ -132,6 +148,52 @@ pub fn draw(
         script.extend(split_restore(random, span, processes, lease));
     }
     script.sort_by_key(|fault| fault.at);
+    script
+}
+
+/// What goes wrong with a map of shards besides: watches that fall silent while requests go through, and, if it is
+/// `forced`, a map that is deleted under such a process, or edited.
+///
+/// # Panics
+/// Never: an index fits.
+#[must_use]
+pub fn draw_of_map(
+    random: &mut Random,
+    span: Duration,
+    processes: usize,
+    lease: Duration,
+    forced: bool,
+) -> Vec<Fault> {
+    let mut script = Vec::new();
+    let blind = |random: &mut Random, at: Duration, length: Duration| Fault {
+        at,
+        length,
+        kind: Kind::Blind {
+            process: usize::try_from(random.below(processes as u64)).expect("an index fits"),
+        },
+    };
+    for _ in 0..random.below(3) {
+        let at = random.duration(Duration::ZERO, span);
+        let length = random.duration(lease / 20, lease * 2);
+        script.push(blind(random, at, length));
+    }
+    for _ in 0..if forced { random.below(3) } else { 0 } {
+        let at = random.duration(lease, span);
+        let edits = random.per_mille(300);
+        let pick = random.draw();
+        let length = Duration::ZERO;
+        let kind = if edits {
+            Kind::EditMap { pick }
+        } else {
+            Kind::DeleteMap
+        };
+        script.push(Fault { at, length, kind });
+        if random.per_mille(600) {
+            let before = at.saturating_sub(random.duration(Duration::ZERO, lease / 10));
+            let length = random.duration(lease, lease * 4);
+            script.push(blind(random, before, length));
+        }
+    }
     script
 }
 

@@ -2,12 +2,13 @@
 
 use std::{fmt, time::Duration};
 
-use metaparticle_protocol::{Identity, Name};
+use metaparticle_protocol::{Identity, Lease, Mutants, Name, shard::Slot};
 
 use super::{Event, Kind, Node, World, process::Flow, process::Item};
 use crate::{
     monitor::Violation,
-    node::{Effect, Input},
+    node::{Effect, Input, REFUSED},
+    shards::wire::{MAP, bytes, map, put},
     store::Store,
 };
 
@@ -88,6 +89,18 @@ impl<N: Node + fmt::Debug> World<N> {
                 }
             }
             Kind::Restore { ago, watches_live } => self.restore(ago, watches_live),
+            Kind::Blind { process } => self.processes[process].link.is_blind = true,
+            Kind::DeleteMap => {
+                let before = self.store.version();
+                self.store.delete(&MAP.into(), None, None);
+                self.changed(before);
+            }
+            Kind::EditMap { pick } => {
+                self.force();
+                let before = self.store.version();
+                self.store.edit(&MAP.into(), |lease| edit_map(lease, pick));
+                self.changed(before);
+            }
         }
     }
 
@@ -108,6 +121,7 @@ impl<N: Node + fmt::Debug> World<N> {
             Kind::Outage => {
                 self.server.is_down = false;
             }
+            Kind::Blind { process } => self.processes[process].link.is_blind = false,
             _ => {}
         }
         Ok(())
@@ -124,6 +138,7 @@ impl<N: Node + fmt::Debug> World<N> {
             let process = &mut self.processes[index];
             process.link.slow = Duration::ZERO;
             process.stops_midway = false;
+            process.link.is_blind = false;
             self.heal(index);
             self.go_on(index)?;
             if self.processes[index].node.is_none() {
@@ -142,6 +157,7 @@ impl<N: Node + fmt::Debug> World<N> {
         };
         let session = node.session();
         let incarnation = process.incarnation;
+        self.monitor.stopped(self.now, (index, incarnation, None));
         self.monitor.crashed(index, incarnation);
         process.end();
         for other in 0..self.processes.len() {
@@ -180,6 +196,7 @@ impl<N: Node + fmt::Debug> World<N> {
         self.note(|| format!("p{index} goes on"));
         let local = self.processes[index].clock.at(self.now);
         let incarnation = self.processes[index].incarnation;
+        let mut refused = Vec::new();
         for effect in stalled {
             // A word that ran out meanwhile refuses to be extended: invalid is final (T1).
             match &effect {
@@ -187,9 +204,14 @@ impl<N: Node + fmt::Debug> World<N> {
                     if !self.monitor.is_valid(local, (index, incarnation, *guard)) =>
                 {
                     self.monitor.refuse((index, incarnation, *guard));
+                    refused.push(*guard);
                 }
                 _ => self.effect(index, effect)?,
             }
+        }
+        for guard in refused {
+            let note = REFUSED | guard << 8;
+            self.take(index, Item::Input(Input::Note(note)))?;
         }
         if self.processes[index].random.per_mille(300) {
             // The timers first.
@@ -262,6 +284,29 @@ impl<N: Node + fmt::Debug> World<N> {
         }
         self.schedule(self.now, Event::Collect);
     }
+}
+
+/// What hands do to a map: nobody owns a slot any more, another does, or it is no map.
+fn edit_map(lease: &mut Lease, pick: u64) {
+    let mut packed = bytes(lease);
+    let Some(map) = map(lease) else { return };
+    let count = map.slots().number();
+    let slot = u32::try_from(pick / 8 % u64::from(count)).expect("one of them");
+    match pick % 4 {
+        0 => {
+            let place = packed.len() - 20 * (count - slot) as usize;
+            packed[place..place + 4].fill(0xff);
+        }
+        1 => packed.truncate(packed.len() / 2),
+        _ => {
+            let mut edit = map.edit(lease.version, map.term(), Mutants::NONE);
+            if let Some(peer) = map.peers().last() {
+                edit.assign(Slot(slot), peer);
+            }
+            packed = edit.finish().pack().expect("a small map");
+        }
+    }
+    put(lease, &packed);
 }
 
 /// Who holds what, in which term, since when it exists.

@@ -6,7 +6,7 @@ mod network;
 mod process;
 mod watches;
 
-pub use fault::{Fault, Kind, draw};
+pub use fault::{Fault, Kind, draw, draw_of_map};
 
 use std::{
     cmp::Reverse,
@@ -190,6 +190,12 @@ impl<N: Node + fmt::Debug> World<N> {
     #[must_use]
     pub fn into_trace(self) -> Vec<String> {
         self.trace.unwrap_or_default()
+    }
+
+    /// What is played.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// How many events happened.
@@ -439,7 +445,12 @@ impl<N: Node + fmt::Debug> World<N> {
                 monitor.hold(self.now, clock, id(guard), grant, is_foreign, &self.store)?;
             }
             Effect::Extend(guard, deadline) => self.monitor.extend(local, id(guard), deadline)?,
-            Effect::Invalidate(guard) => self.monitor.invalidate(id(guard)),
+            Effect::Invalidate(guard) => {
+                let (process, incarnation, guard) = id(guard);
+                self.monitor
+                    .stopped(self.now, (process, incarnation, Some(guard)));
+                self.monitor.invalidate((process, incarnation, guard));
+            }
             Effect::Lost(guard, cause) => self.lost(id(guard), &cause)?,
             Effect::PermitsOutlive(guard, until) => self.monitor.permits_outlive(id(guard), until),
             Effect::PermitsDropped(guard) => self.monitor.permits_dropped(id(guard)),

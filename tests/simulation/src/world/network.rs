@@ -275,7 +275,8 @@ impl<N: Node + fmt::Debug> World<N> {
         }
         let id = (sender.0, sender.1, guard);
         let mutants = self.plan.mutants;
-        let register = self.store.register();
+        // Of slots, the upper half names the register.
+        let register = self.store.register_of(guard >> 32);
         let write = match step {
             Step::Update => register.update(token),
             Step::ClaimThenErase => match register.update(token) {
@@ -321,7 +322,7 @@ impl<N: Node + fmt::Debug> World<N> {
     }
 
     pub(super) fn housekeeping(&mut self) {
-        self.store.register().create();
+        self.store.create_registers();
         self.backups.push((self.now, self.store.snapshot()));
         if self.backups.len() > 8 {
             self.backups.remove(0);

@@ -93,6 +93,8 @@ pub(super) enum Item {
 pub(super) struct Link {
     pub(super) requests: Flow,
     pub(super) answers: Flow,
+    /// Watches tell nothing, and nobody notices; requests go through.
+    pub(super) is_blind: bool,
     /// Each message takes up to this much longer.
     pub(super) slow: Duration,
 }

@@ -53,7 +53,7 @@ impl<N: Node + fmt::Debug> World<N> {
         let server = self.server;
         let refused =
             server.is_down || ((server.is_busy || server.errs) && self.random.per_mille(500));
-        if !is_open || refused || process.is_paused {
+        if !is_open || refused || process.is_paused || process.link.is_blind {
             let after = Duration::from_millis(self.random.between(50, 500));
             self.schedule(self.now + after, Event::List(sender, part, watch, epoch));
             return;
@@ -136,12 +136,13 @@ impl<N: Node + fmt::Debug> World<N> {
         watch: Watch,
         epoch: u64,
     ) -> Result<(), Violation> {
-        let flow = self.processes[sender.0].link.answers;
+        let process = &self.processes[sender.0];
+        let is_held = process.link.answers != Flow::Open || process.link.is_blind;
         let now = self.now;
         let Some(found) = self.current(sender, part, watch, epoch) else {
             return Ok(());
         };
-        if flow != Flow::Open {
+        if is_held {
             // It waits in a buffer on the way.
             let again = now + Duration::from_millis(20);
             self.schedule(again, Event::Deliver(sender, part, watch, epoch));
