@@ -190,9 +190,10 @@ impl Assigner {
         }
     }
 
-    fn lead(&mut self, token: Token, until: Moment, actions: &mut Vec<Action>) {
+    fn lead(&mut self, now: Moment, token: Token, until: Moment, actions: &mut Vec<Action>) {
         self.start(actions);
         self.rest(actions);
+        self.next = Some(now);
         self.term = Some(Term { token, until });
         let watch = Watch(self.call().0);
         self.map = Some(watch);
@@ -200,7 +201,7 @@ impl Assigner {
     }
 
     /// What the watch of the map shows is a hint: reads are consistent (M1).
-    fn saw_map(&mut self, sight: api::Sight, actions: &mut Vec<Action>) {
+    fn saw_map(&mut self, now: Moment, sight: api::Sight, actions: &mut Vec<Action>) {
         let (is_news, back) = match sight {
             api::Sight::Lost => {
                 self.rollback.watch_is_lost();
@@ -228,6 +229,7 @@ impl Assigner {
             self.rolled_back(actions);
         } else if is_news {
             self.forget();
+            self.next = Some(now);
         }
     }
 
@@ -270,7 +272,9 @@ impl Assigner {
             self.plan = None;
             self.next = Some(now);
         }
-        if self.flight.is_none() && now >= self.rest {
+        // Thousands of slots are not looked at for each renewal of thousands of sessions.
+        let is_due = self.next.is_some_and(|next| now >= next.max(self.rest));
+        if is_due && self.flight.is_none() {
             self.write(now, actions);
         }
     }
@@ -284,7 +288,7 @@ impl Machine for Assigner {
         let mut actions = Vec::new();
         match input {
             Input::Start => self.start(&mut actions),
-            Input::Lead { token, until } => self.lead(token, until, &mut actions),
+            Input::Lead { token, until } => self.lead(now, token, until, &mut actions),
             Input::Extend { until } => {
                 // What has passed stays so (T1).
                 if self.leads(now)
@@ -317,7 +321,7 @@ impl Machine for Assigner {
                 }
             }
             Input::SawMap(watch, sight) if self.map == Some(watch) => {
-                self.saw_map(sight, &mut actions);
+                self.saw_map(now, sight, &mut actions);
             }
             Input::Saw(..) | Input::SawMap(..) => {}
         }
