@@ -78,7 +78,7 @@ enum Task {
     },
     /// Elections and locks under faults: separate processes on an API server of the suite's own, beside client-go
     Chaos(chaos::Arguments),
-    /// Elections and locks in virtual time: seeds, mutants, models (`--seeds 20000`, `--seed 7`)
+    /// Elections, locks and shards in virtual time: seeds, mutants, models (`--seeds 20000`, `--seed 7`)
     Sim {
         /// What the simulation gets; `--help` says what
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -312,6 +312,13 @@ impl Monitor {
         })
     }
 
+    /// Whether that guard is of a slot.
+    #[must_use]
+    pub fn is_slot(&self, id: GuardId) -> bool {
+        let held = self.held.get(&id);
+        held.is_some_and(|held| held.grant.mode == Mode::Slot)
+    }
+
     /// Whether something was changed by hand.
     #[must_use]
     pub const fn is_forced(&self) -> bool {
