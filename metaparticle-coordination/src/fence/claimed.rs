@@ -1,6 +1,6 @@
 //! [`Claimed`]: an object that bears the hold's token, and what may be done with it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use kube::{
     Resource, ResourceExt as _,
@@ -18,6 +18,11 @@ use super::{
     client::is_conflict,
     patch::{difference, stated},
 };
+
+/// So often the API server is asked whether it has the policy,
+const TRIES: u32 = 20;
+/// and so long it is left alone in between: 5 s in all.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// An object that bears the token of a hold: made by [`Fenced::claim`].
 ///
@@ -125,7 +130,8 @@ where
 
     /// Patches the object with the token stated, whatever its version: for objects to which many write at once. What
     /// refuses the deposed is the [admission policy](super::admission_policy); before the first patch the API server is
-    /// asked, by a dry run with a lower token, whether it has it.
+    /// asked, by a dry run with a lower token, whether it has it, for up to 5 s, as one that was just written takes a moment
+    /// to come into effect.
     ///
     /// # Errors
     /// [`Error::NotFenced`] without the policy, as on the embedded cluster: [`update`](Self::update) needs none.
@@ -256,7 +262,7 @@ where
         }});
         let (lower, params) = (Patch::Merge(lower), PatchParams::default().dry_run());
         let api = self.by.api();
-        let asked = async {
+        let ask = async || {
             let answer = match subresource {
                 None => api.patch(&name, &params, &lower).await,
                 Some(subresource) => {
@@ -269,9 +275,16 @@ where
                 answer => answer.map(|_| false),
             }
         };
-        if self.by.send(&doing, asked).await? {
-            self.proven.push(endpoint.to_owned());
-            return Ok(());
+        // A policy that was just written comes into effect a little later.
+        let tries = if self.proven.is_empty() { TRIES } else { 1 };
+        for tried in 1..=tries {
+            if self.by.send(&doing, ask()).await? {
+                self.proven.push(endpoint.to_owned());
+                return Ok(());
+            }
+            if tried < tries {
+                tokio::time::sleep(PAUSE).await;
+            }
         }
         let (why, instead) = match subresource {
             None => (

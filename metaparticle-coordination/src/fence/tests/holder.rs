@@ -167,7 +167,7 @@ async fn nothing_is_sent_once_the_hold_has_ended() {
     server.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn patch_without_the_policy_is_refused_by_name_on_the_embedded_cluster() {
     let server = Server::start().await;
     if server.is_real {
