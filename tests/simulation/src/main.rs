@@ -15,7 +15,7 @@ use metaparticle_simulation::{
 /// The machines of metaparticle-protocol under seeded faults
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// So many seeds of each scenario
+    /// So many seeds of each scenario; of those with shards a fifth, unless one is chosen
     #[arg(long, default_value_t = 20_000)]
     seeds: u64,
     /// Only this one, told event by event where it breaks a promise
@@ -55,7 +55,14 @@ fn main() -> ExitCode {
         }
         None if arguments.scenario.is_some() => seeds(&scenarios, arguments.seeds),
         None => {
-            seeds(&scenarios, arguments.seeds) & models() & mutants(None, arguments.mutant_seeds)
+            let (shards, others): (Vec<_>, Vec<_>) = scenarios
+                .into_iter()
+                .partition(|it| matches!(it, Scenario::Shards | Scenario::ShardsByHand));
+            // A run of shards has as many events as five of the others.
+            seeds(&others, arguments.seeds)
+                & seeds(&shards, arguments.seeds / 5)
+                & models()
+                & mutants(None, arguments.mutant_seeds)
         }
     };
     if is_good {
