@@ -26,12 +26,16 @@ impl Account {
             "/apis/rbac.authorization.k8s.io/v1/namespaces/{}",
             real.namespace
         );
+        let rules: Vec<_> = [("pods", pods), ("events", events)]
+            .into_iter()
+            .filter(|(_, verbs)| !verbs.is_empty())
+            .map(|(resource, verbs)| {
+                json!({ "apiGroups": [""], "resources": [resource], "verbs": verbs })
+            })
+            .collect();
         let role = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": "some" },
-            "rules": [
-                { "apiGroups": [""], "resources": ["pods"], "verbs": pods },
-                { "apiGroups": [""], "resources": ["events"], "verbs": events },
-            ],
+            "rules": rules,
         });
         let binding = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "some" },
