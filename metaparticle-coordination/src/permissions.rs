@@ -59,7 +59,31 @@ impl Account {
         let mut config = real_config().await;
         config.auth_info.impersonate = Some(user);
         let client = crate::connect::client(config).unwrap();
-        Self { real, client }
+        let account = Self { real, client };
+        for (resource, verbs) in [("pods", pods), ("events", events)] {
+            for verb in verbs {
+                account.may(verb, resource).await;
+            }
+        }
+        account
+    }
+
+    /// Waits until the API server goes by the Role.
+    async fn may(&self, verb: &str, resource: &str) {
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": { "resourceAttributes": {
+                "namespace": self.real.namespace, "resource": resource, "verb": verb,
+            }},
+        });
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        loop {
+            let answer = ask(&self.client, "POST", path, Some(&review)).await;
+            if answer["status"]["allowed"] == true {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
     }
 
     /// A pod that no node takes, with the uid that it was given.
