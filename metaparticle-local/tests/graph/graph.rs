@@ -16,6 +16,9 @@ const KINDS: [(&str, &str); 8] = [
     ("apis/discovery.k8s.io/v1", "endpointslices"),
 ];
 
+/// When the pods of a slice changed last.
+const CHANGED: &str = "endpoints.kubernetes.io/last-change-trigger-time";
+
 /// All objects as they are.
 pub(crate) async fn objects(world: &World) -> Vec<Value> {
     let mut all = Vec::new();
@@ -146,6 +149,7 @@ fn essence(object: &Value) -> Value {
         names.push("generation");
     }
     let mut essence = json!({"kind": object["kind"], "metadata": pick(metadata, &names)});
+    unstamp(&mut essence["metadata"]);
     if is_pod {
         let ready = object["status"]["conditions"]
             .as_array()
@@ -180,6 +184,21 @@ fn essence(object: &Value) -> Value {
         }
     }
     essence
+}
+
+/// Without the time of the pods' change that a slice shows. The real controller takes it away again whenever what it does
+/// next was not caused by a later change: whether it is there depends on the pace.
+fn unstamp(metadata: &mut Value) {
+    let Some(metadata) = metadata.as_object_mut() else {
+        return;
+    };
+    let annotations = metadata.get_mut("annotations");
+    if let Some(annotations) = annotations.and_then(Value::as_object_mut)
+        && annotations.remove(CHANGED).is_some()
+        && annotations.is_empty()
+    {
+        metadata.remove("annotations");
+    }
 }
 
 fn mask(value: &Value, key: &str, masks: &[(String, String)]) -> Value {
