@@ -3,8 +3,9 @@
 use std::num::{NonZeroU16, NonZeroU32};
 
 use metaparticle_spec::{
-    EnvName, ImageRef, Key, Name, Namespace, OnExit, Port, Probe, Quantity, Repository, ShardKey,
-    SpecError, Tag,
+    Drain, EnvName, Gate, ImageRef, Key, KeyHeader, KeyParameter, Name, Namespace, OnExit,
+    PathRegex, PathTemplate, Port, Probe, Quantity, Repository, ShardKey, Slots, SpecError, Tag,
+    Unmatched,
 };
 use proc_macro2::Span;
 use quote::ToTokens;
@@ -28,7 +29,7 @@ impl Draft {
             Key::Namespace => put(&mut self.namespace, field.text(errors, Namespace::parse)),
             Key::Context => put(&mut self.context, field.text(errors, Ok::<_, SpecError>)),
             Key::Ports => self.ports(field, errors),
-            Key::Public => flag(&mut self.public, field.flag(errors)),
+            Key::Public => set(&mut self.public, field.flag(errors)),
             Key::Env => self.env(field, errors),
             Key::Resources => self.nested(keys::RESOURCES, field, errors),
             Key::Cpu => put(&mut self.resources.cpu, field.text(errors, Quantity::parse)),
@@ -51,19 +52,40 @@ impl Draft {
             Key::ProbePort => put(&mut self.probes.port, field.number(errors, port_number)),
             Key::Base => put(&mut self.base, field.text(errors, ImageRef::parse)),
             Key::OnExit => {
-                let read = field.text(errors, on_exit)?;
-                self.on_exit = read.value;
-                Some(read.span)
+                let known = [("detach", OnExit::Detach), ("delete", OnExit::Delete)];
+                set(&mut self.on_exit, field.text(errors, one_of(key, known)))
             }
             Key::Coordination if matches!(field.value, Value::List(..)) => {
                 self.coordination = true;
                 self.nested(keys::COORDINATION, field, errors)
             }
-            Key::Coordination => flag(&mut self.coordination, field.flag(errors)),
-            Key::Policy => flag(&mut self.policy, field.flag(errors)),
+            Key::Coordination => set(&mut self.coordination, field.flag(errors)),
+            Key::Policy => set(&mut self.policy, field.flag(errors)),
             Key::Replicas => put(&mut self.replicas, field.number(errors, count(key))),
             Key::Shards => put(&mut self.shards, field.number(errors, count(key))),
-            Key::ShardKey => put(&mut self.shard_key, field.text(errors, ShardKey::parse)),
+            Key::ShardKey => self.shard_key(key, field, errors, |text| {
+                PathTemplate::parse(text).map(ShardKey::Path)
+            }),
+            Key::ShardKeyRegex => self.shard_key(key, field, errors, |text| {
+                PathRegex::parse(text).map(ShardKey::Regex)
+            }),
+            Key::ShardKeyHeader => self.shard_key(key, field, errors, |text| {
+                KeyHeader::parse(text).map(ShardKey::Header)
+            }),
+            Key::ShardKeyQuery => self.shard_key(key, field, errors, |text| {
+                KeyParameter::parse(text).map(ShardKey::Query)
+            }),
+            Key::Slots => set(&mut self.slots, field.number(errors, Slots::try_new)),
+            Key::Unmatched => {
+                let known = [("any", Unmatched::Any), ("404", Unmatched::NotFound)];
+                set(&mut self.unmatched, field.text(errors, one_of(key, known)))
+            }
+            Key::Router => put(&mut self.router, field.number(errors, count(key))),
+            Key::Gate => {
+                let known = [("pod", Gate::Pod), ("layer", Gate::Layer)];
+                set(&mut self.gate, field.text(errors, one_of(key, known)))
+            }
+            Key::Drain => set(&mut self.drain, field.number(errors, Drain::try_new)),
             Key::Completions => put(&mut self.completions, field.number(errors, count(key))),
             Key::Parallelism => put(&mut self.parallelism, field.number(errors, count(key))),
             other => unreachable!(
@@ -71,6 +93,28 @@ impl Draft {
                 other.as_str()
             ),
         }
+    }
+
+    /// `key = "…"` and its like: a request has one key.
+    fn shard_key(
+        &mut self,
+        key: Key,
+        field: &Field<'_>,
+        errors: &mut Errors,
+        parse: impl FnOnce(String) -> Result<ShardKey, SpecError>,
+    ) -> Option<Span> {
+        let read = field.text(errors, parse);
+        let said = keys::SHARD_KEYS
+            .iter()
+            .find(|it| **it != key && self.places.contains_key(it));
+        if let Some(said) = said {
+            let (key, said) = (key.as_str(), said.as_str());
+            errors.at(
+                field.span,
+                format!("`{key}` contradicts `{said}`: a request has one key"),
+            );
+        }
+        put(&mut self.shard_key, read)
     }
 
     /// `ports = [8080, "admin:9000"]`
@@ -178,7 +222,7 @@ fn put<T>(place: &mut Option<T>, read: Option<At<T>>) -> Option<Span> {
     Some(span)
 }
 
-fn flag(place: &mut bool, read: Option<At<bool>>) -> Option<Span> {
+fn set<T>(place: &mut T, read: Option<At<T>>) -> Option<Span> {
     let At { value, span } = read?;
     *place = value;
     Some(span)
@@ -205,13 +249,17 @@ fn port_number(number: i128) -> Result<NonZeroU16, SpecError> {
     Port::from_number(number).map(|port| port.number)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of every parser")]
-fn on_exit(text: String) -> Result<OnExit, String> {
-    match &*text {
-        "detach" => Ok(OnExit::Detach),
-        "delete" => Ok(OnExit::Delete),
-        _ => Err(format!(
-            "`on_exit` must be \"detach\" or \"delete\", not \"{text}\""
-        )),
+/// One of two words.
+fn one_of<T: Copy>(
+    key: Key,
+    known: [(&'static str, T); 2],
+) -> impl FnOnce(String) -> Result<T, String> {
+    move |text| {
+        let found = known.iter().find(|(word, _)| *word == text);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let [(first, _), (second, _)] = known;
+            let key = key.as_str();
+            format!("`{key}` must be \"{first}\" or \"{second}\", not \"{text}\"")
+        })
     }
 }

@@ -2,10 +2,12 @@
 
 use std::num::NonZeroU32;
 
-use metaparticle_spec::{AppSpec, Build, Key, Name, ShardKey, Tag, Violation, Workload};
-use proc_macro2::Span;
+use metaparticle_spec::{
+    AppSpec, Build, Key, Name, PathTemplate, ShardKey, Sharding, Tag, Violation, Workload,
+};
+use proc_macro2::{Ident, Span};
 
-use crate::{errors::Errors, model::Draft};
+use crate::{errors::Errors, keys::SHARD_KEYS, model::Draft};
 
 /// Completes the draft. The result is what the user wrote only if `errors` stays empty: a stand-in takes the place of
 /// what is wrong, so that the rules about the rest can still be checked.
@@ -77,23 +79,23 @@ fn workload(draft: &mut Draft, errors: &mut Errors) -> Workload {
     match &*attribute.to_string() {
         "replicated" => Workload::Replicated {
             replicas: draft.replicas.unwrap_or_else(|| {
-                missing(Key::Replicas, "how many replicas? write `#[replicated(replicas = 4)]`");
-                one
-            }),
-        },
-        "sharded" => Workload::Sharded {
-            shards: draft.shards.unwrap_or_else(|| {
-                missing(Key::Shards, "how many shards? write `#[sharded(shards = 3, key = \"…\")]`");
-                one
-            }),
-            key: draft.shard_key.take().unwrap_or_else(|| {
                 missing(
-                    Key::ShardKey,
-                    "by which key are requests divided? write `#[sharded(shards = …, key = \"/users/{id}/…\")]`",
+                    Key::Replicas,
+                    "how many replicas? write `#[replicated(replicas = 4)]`",
                 );
-                ShardKey::parse("/{key}/…").expect("a template with one capture is valid")
+                one
             }),
         },
+        "sharded" => {
+            let shards = draft.shards.unwrap_or_else(|| {
+                missing(
+                    Key::Shards,
+                    "how many shards? write `#[sharded(shards = 3, key = \"…\")]`",
+                );
+                one
+            });
+            Workload::Sharded(sharding(draft, &attribute, shards, errors))
+        }
         _ => Workload::Job {
             completions: draft.completions.unwrap_or(one),
             parallelism: draft.parallelism.unwrap_or(one),
@@ -101,10 +103,41 @@ fn workload(draft: &mut Draft, errors: &mut Errors) -> Workload {
     }
 }
 
-const WORKLOAD_KEYS: [Key; 5] = [
+fn sharding(
+    draft: &mut Draft,
+    attribute: &Ident,
+    shards: NonZeroU32,
+    errors: &mut Errors,
+) -> Sharding {
+    let key = draft.shard_key.take().unwrap_or_else(|| {
+        if SHARD_KEYS.iter().all(|key| !draft.failed.contains(key)) {
+            draft.failed.extend(SHARD_KEYS);
+            errors.at(
+                attribute.span(),
+                "by which key are requests divided? write `#[sharded(shards = …, key = \"/users/{id}/…\")]`, or \
+                 one of `key_regex`, `key_header` and `key_query`",
+            );
+        }
+        let template = PathTemplate::parse("/{key}/…");
+        ShardKey::Path(template.expect("a template with one capture is valid"))
+    });
+    Sharding {
+        slots: draft.slots,
+        unmatched: draft.unmatched,
+        router: draft.router,
+        gate: draft.gate,
+        drain: draft.drain,
+        ..Sharding::new(shards, key)
+    }
+}
+
+const WORKLOAD_KEYS: [Key; 8] = [
     Key::Replicas,
     Key::Shards,
     Key::ShardKey,
+    Key::ShardKeyRegex,
+    Key::ShardKeyHeader,
+    Key::ShardKeyQuery,
     Key::Completions,
     Key::Parallelism,
 ];
@@ -129,7 +162,7 @@ fn place(violation: &Violation, draft: &Draft) -> Span {
         said.find_map(|key| draft.places.get(key))
     })
     .copied()
-    .or_else(|| draft.workload.as_ref().map(proc_macro2::Ident::span))
+    .or_else(|| draft.workload.as_ref().map(Ident::span))
     .unwrap_or_else(Span::call_site)
 }
 

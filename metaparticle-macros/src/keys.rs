@@ -35,10 +35,26 @@ const REPLICATED: &[Known] = &[(Key::Replicas, "replicas = 4")];
 const SHARDED: &[Known] = &[
     (Key::Shards, "shards = 3"),
     (Key::ShardKey, r#"key = "/users/{id}/…""#),
+    (Key::ShardKeyRegex, r#"key_regex = "/users/([^/]+)/.*""#),
+    (Key::ShardKeyHeader, r#"key_header = "x-user""#),
+    (Key::ShardKeyQuery, r#"key_query = "user""#),
+    (Key::Slots, "slots = 4096"),
+    (Key::Unmatched, r#"unmatched = "404""#),
+    (Key::Router, "router = 2"),
+    (Key::Gate, r#"gate = "layer""#),
+    (Key::Drain, "drain = 10"),
 ];
 const JOB: &[Known] = &[
     (Key::Completions, "completions = 4"),
     (Key::Parallelism, "parallelism = 2"),
+];
+
+/// Where the key of a request stands: one of them is said.
+pub const SHARD_KEYS: [Key; 4] = [
+    Key::ShardKey,
+    Key::ShardKeyRegex,
+    Key::ShardKeyHeader,
+    Key::ShardKeyQuery,
 ];
 
 /// Keys in `coordination(…)`.

@@ -8,8 +8,8 @@ use std::{
 };
 
 use metaparticle_spec::{
-    EnvName, ImageRef, Key, Name, Namespace, OnExit, Port, Probes, Repository, Resources, ShardKey,
-    Tag,
+    Drain, EnvName, Gate, ImageRef, Key, Name, Namespace, OnExit, Port, Probes, Repository,
+    Resources, ShardKey, Slots, Tag, Unmatched,
 };
 use proc_macro2::{Ident, Span};
 use syn::{Path, spanned::Spanned};
@@ -50,6 +50,11 @@ pub struct Draft {
     pub replicas: Option<NonZeroU32>,
     pub shards: Option<NonZeroU32>,
     pub shard_key: Option<ShardKey>,
+    pub slots: Slots,
+    pub unmatched: Unmatched,
+    pub router: Option<NonZeroU32>,
+    pub gate: Gate,
+    pub drain: Drain,
     pub completions: Option<NonZeroU32>,
     pub parallelism: Option<NonZeroU32>,
     /// Where each key was said; its value's place once that is read.

@@ -48,7 +48,7 @@ impl AppSpec {
     /// Whether the program speaks to Kubernetes: asked for by `coordination`, implied by shards.
     #[must_use]
     pub fn coordinates(&self) -> bool {
-        self.coordination || self.policy || matches!(self.workload, Workload::Sharded { .. })
+        self.coordination || self.policy || matches!(self.workload, Workload::Sharded(..))
     }
 }
 

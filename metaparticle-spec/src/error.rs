@@ -58,9 +58,38 @@ pub enum SpecError {
         "`{0}` is not a valid image: write \"scratch\" or `[host[:port]/]path[:tag][@sha256:…]`"
     )]
     Image(String),
-    /// Not a path template.
+    /// Not a shard key.
     #[error("`{0}` is not a valid shard key: {1}")]
     ShardKey(String, &'static str),
+    /// Not a regular expression.
+    #[error("`{0}` is not a valid shard key: as a regular expression, {1}")]
+    ShardRegex(String, String),
+    /// Not a number of slots.
+    #[error("`slots` must be a power of two from 1 to 16384, not {0}")]
+    Slots(i128),
+    /// Not a time to drain.
+    #[error("`drain` must be from 1 to 600 seconds, not {0}")]
+    Drain(i128),
+    /// More shards than a map has room for.
+    #[error("`shards = {shards}` is too many for {slots} slots: at most {max}")]
+    Shards {
+        /// The shards.
+        shards: u32,
+        /// The slots.
+        slots: u32,
+        /// How many shards so many slots may have.
+        max: u32,
+    },
+    /// A port of the name that the gate's has.
+    #[error(
+        "a port named `gate` is that of metaparticle on a sharded service: choose another name"
+    )]
+    GatePortName,
+    /// Whether a shard is ready is not asked of the program.
+    #[error(
+        "whether a shard is ready is asked of its gate, which waits for the program's port: leave `readiness` out"
+    )]
+    ShardReadiness,
     /// Not a path of a probe.
     #[error("`{0}` is not a valid probe path: begin it with `/` and use no spaces")]
     ProbePath(String),

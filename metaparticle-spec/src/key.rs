@@ -54,6 +54,22 @@ pub enum Key {
     Shards,
     /// `key`
     ShardKey,
+    /// `key_regex`
+    ShardKeyRegex,
+    /// `key_header`
+    ShardKeyHeader,
+    /// `key_query`
+    ShardKeyQuery,
+    /// `slots`
+    Slots,
+    /// `unmatched`
+    Unmatched,
+    /// `router`
+    Router,
+    /// `gate`
+    Gate,
+    /// `drain`
+    Drain,
     /// `completions`
     Completions,
     /// `parallelism`
@@ -90,6 +106,14 @@ impl Key {
             Self::Replicas => "replicas",
             Self::Shards => "shards",
             Self::ShardKey => "key",
+            Self::ShardKeyRegex => "key_regex",
+            Self::ShardKeyHeader => "key_header",
+            Self::ShardKeyQuery => "key_query",
+            Self::Slots => "slots",
+            Self::Unmatched => "unmatched",
+            Self::Router => "router",
+            Self::Gate => "gate",
+            Self::Drain => "drain",
             Self::Completions => "completions",
             Self::Parallelism => "parallelism",
         }

@@ -14,6 +14,8 @@ pub mod name;
 pub mod port;
 pub mod render;
 pub mod resources;
+pub mod shard_key;
+pub mod sharding;
 pub mod workload;
 
 #[cfg(test)]
@@ -29,4 +31,6 @@ pub use name::{EnvName, Name, Namespace};
 pub use port::{Port, Probe, Probes, Protocol};
 pub use render::{Artifact, Format};
 pub use resources::{Quantity, Resources};
-pub use workload::{ShardKey, Workload};
+pub use shard_key::{KeyHeader, KeyParameter, PathRegex, PathTemplate, ShardKey};
+pub use sharding::{Drain, Gate, Sharding, Slots, Unmatched};
+pub use workload::Workload;

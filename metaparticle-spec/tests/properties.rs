@@ -6,8 +6,9 @@ use std::{
 };
 
 use metaparticle_spec::{
-    AppSpec, Artifact, Build, Embedded, EnvName, Format, ImageRef, Key, Name, Namespace, OnExit,
-    Port, Probe, Probes, Quantity, Repository, Resources, ShardKey, Tag, Workload,
+    AppSpec, Artifact, Build, Drain, Embedded, EnvName, Format, Gate, ImageRef, Key, KeyHeader,
+    KeyParameter, Name, Namespace, OnExit, PathRegex, PathTemplate, Port, Probe, Probes, Quantity,
+    Repository, Resources, ShardKey, Sharding, Slots, Tag, Unmatched, Workload,
     render::{
         APP_LABEL, append_args, is_shared, manifests, manifests_yaml, render, render_manifests,
     },
@@ -53,13 +54,40 @@ fn count() -> impl Strategy<Value = NonZeroU32> {
     prop_oneof![1..5u32, 1..=u32::MAX].prop_map(|count| NonZeroU32::new(count).expect("not zero"))
 }
 
+fn shard_key() -> impl Strategy<Value = ShardKey> {
+    prop_oneof![
+        "/[$()a-z]{1,8}/\\{id\\}".prop_map(|it| ShardKey::Path(valid(PathTemplate::parse(it)))),
+        r"/[$:#']{0,3}\([a-z]\)".prop_map(|it| ShardKey::Regex(valid(PathRegex::parse(it)))),
+        "x-[a-z]{1,8}".prop_map(|it| ShardKey::Header(valid(KeyHeader::parse(it)))),
+        "[$()a-z:#'ß]{1,8}".prop_map(|it| ShardKey::Query(valid(KeyParameter::parse(it)))),
+    ]
+}
+
+prop_compose! {
+    fn sharding()(
+        shards in count(),
+        key in shard_key(),
+        slots in 0..15u32,
+        not_found in any::<bool>(),
+        router in option::of(count()),
+        layer in any::<bool>(),
+        drain in 1..=600i128,
+    ) -> Sharding {
+        Sharding {
+            slots: valid(Slots::try_new(1 << slots)),
+            unmatched: if not_found { Unmatched::NotFound } else { Unmatched::Any },
+            router,
+            gate: if layer { Gate::Layer } else { Gate::Pod },
+            drain: valid(Drain::try_new(drain)),
+            ..Sharding::new(shards, key)
+        }
+    }
+}
+
 fn workload() -> impl Strategy<Value = Workload> {
     prop_oneof![
         count().prop_map(|replicas| Workload::Replicated { replicas }),
-        count().prop_map(|shards| {
-            let key = valid(ShardKey::parse("/users/{id}/…"));
-            Workload::Sharded { shards, key }
-        }),
+        sharding().prop_map(Workload::Sharded),
         (count(), count()).prop_map(|(completions, parallelism)| Workload::Job {
             completions,
             parallelism
@@ -265,7 +293,7 @@ proptest! {
             prop_assert_eq!(documents(&file.text).len(), 1);
         }
         // Without its actions a template is YAML again.
-        let actions = [("{{ \"{{\" }}", "(("), ("{{ .Values.image | quote }}", "i"), ("{{ .Values.replicas }}", "1")];
+        let actions = [("{{ \"{{\" }}", "(("), ("{{ .Values.image | quote }}", "i"), ("{{ .Values.replicas }}", "1"), ("{{ .Values.routers }}", "1")];
         let resolved = |text: String, (action, value): &(&str, &str)| text.replace(action, value);
         let template = actions.iter().fold(chart[2].text.clone(), resolved);
         prop_assert!(!template.contains("{{"));
@@ -283,9 +311,14 @@ proptest! {
         let (first, rest) = args.split_at(args.len() / 2);
         append_args(&mut after, first);
         append_args(&mut after, rest);
-        let container = after.last_mut().unwrap().pointer_mut("/spec/template/spec/containers/0").unwrap();
-        let found = container.as_object_mut().unwrap().remove("args");
-        prop_assert_eq!(found.map_or(0, |found| found.as_array().unwrap().len()), args.len());
+        let mut containers = 0;
+        for container in after.iter_mut().filter_map(|it| it.pointer_mut("/spec/template/spec/containers/0")) {
+            let found = container.as_object_mut().unwrap().remove("args");
+            prop_assert_eq!(found.map_or(0, |found| found.as_array().unwrap().len()), args.len());
+            containers += 1;
+        }
+        let routers = app.sharding().is_some_and(|sharding| sharding.router.is_some());
+        prop_assert_eq!(containers, 1 + usize::from(routers));
         prop_assert_eq!(before, after);
     }
 

@@ -130,14 +130,30 @@ pub use metaparticle_macros::containerize;
 #[doc(inline)]
 pub use metaparticle_macros::replicated;
 
-/// Divides the requests to a service by key: a StatefulSet of one pod a shard, with a headless Service.
+/// Divides the requests to a service by key: a StatefulSet of one pod a shard, and a gate in each of them, which sends a
+/// request to the shard that owns its key. `main` needs to know nothing of it.
 ///
 /// | key | value | effect | default |
 /// |-----|-------|--------|---------|
-/// | `shards` | 1 to 2147483647 | number of shards, one pod each | must be said |
-/// | `key` | a path with one segment in braces; `…` at its end stands for any rest | which part of a request's path is its key | must be said |
+/// | `shards` | 1 to 1000, at most 100 if there are more than 4096 slots, and no more than slots | number of shards, one pod each | must be said |
+/// | `key` | a path with one segment in braces; `…` at its end stands for any rest | that segment, percent-decoded once, is a request's key | one of the four must be said |
+/// | `key_regex` | a regular expression with one group, without Unicode's classes | the key is what the group matches; the whole path must match | |
+/// | `key_header` | the name of a header | the key is its value; two values are refused with 400 | |
+/// | `key_query` | the name of a parameter | the key is its first value in the query | |
+/// | `slots` | a power of two, at most 16384 | into how many slots keys are divided; they move between shards | 4096 |
+/// | `unmatched` | `"any"` or `"404"` | what becomes of a request without a key: the shard that it came to answers, or nobody | `"any"` |
+/// | `router` | 1 to 2147483647 | number of pods of a tier of routers before the shards | none: each gate is a router |
+/// | `gate` | `"pod"` or `"layer"` | where requests enter a shard: at a gate before the program, or in the program's own server, which has the layer | `"pod"` |
+/// | `drain` | 1 to 600 | seconds for which requests may go on whose slot moves | 10 |
 ///
-/// Takes all keys of [`containerize`], too. At least one TCP port is needed.
+/// Takes all keys of [`containerize`], too, but for `probes(readiness)`, which is the gate's own, unless it is a layer. The
+/// first TCP port is the one whose requests are divided: it stands in the Service, where the gate takes its connections.
+/// Other ports are each pod's own, and so in no Service; none may be named `gate`.
+///
+/// # Guarantees
+/// Requests for a key reach one process at a time. That is a promise about requests, not about what they start: who writes
+/// somewhere under a key fences it (module `fence`). The program's port is reached past the gate by the address of its pod, unless
+/// the network of the cluster goes by objects of the kind `NetworkPolicy`: the generated one closes it.
 ///
 /// # Examples
 /// ```no_run

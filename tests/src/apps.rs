@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, num::NonZeroU32};
 
 use metaparticle_spec::{
-    AppSpec, Build, EnvName, ImageRef, Name, Namespace, OnExit, Port, Probe, Probes, Quantity,
-    Repository, Resources, ShardKey, Tag, Workload,
+    AppSpec, Build, Drain, EnvName, ImageRef, KeyHeader, Name, Namespace, OnExit, PathTemplate,
+    Port, Probe, Probes, Quantity, Repository, Resources, ShardKey, Sharding, Slots, Tag,
+    Unmatched, Workload,
 };
 
 /// Every application, by the name of its folder.
 #[must_use]
 pub fn all() -> Vec<(AppSpec, Build)> {
-    [hello(), web(), batch(), users(), everything()]
+    [hello(), web(), batch(), users(), sessions(), everything()]
         .into_iter()
         .map(|spec| {
             let build = build(&spec);
@@ -103,10 +104,36 @@ pub fn users() -> AppSpec {
     AppSpec {
         name: valid(Name::parse("users")),
         ports: vec![valid(Port::from_number(8080))],
-        workload: Workload::Sharded {
-            shards: count(3),
-            key: valid(ShardKey::parse("/users/{id}/…")),
+        workload: Workload::Sharded(Sharding::new(
+            count(3),
+            ShardKey::Path(valid(PathTemplate::parse("/users/{id}/…"))),
+        )),
+        ..hello()
+    }
+}
+
+/// Five shards behind a tier of two routers, everything about them said.
+#[must_use]
+pub fn sessions() -> AppSpec {
+    let ports = ["7441", "admin:9000", "dns:53/udp"];
+    let key = ShardKey::Header(valid(KeyHeader::parse("X-Session")));
+    AppSpec {
+        name: valid(Name::parse("sessions")),
+        ports: ports
+            .into_iter()
+            .map(|port| valid(Port::parse(port)))
+            .collect(),
+        probes: Probes {
+            liveness: Some(valid(Probe::parse("/live"))),
+            ..Probes::default()
         },
+        workload: Workload::Sharded(Sharding {
+            slots: valid(Slots::try_new(256)),
+            unmatched: Unmatched::NotFound,
+            router: Some(count(2)),
+            drain: valid(Drain::try_new(30)),
+            ..Sharding::new(count(5), key)
+        }),
         ..hello()
     }
 }

@@ -7,6 +7,7 @@ use k8s_openapi::{
         apps::v1::{Deployment, StatefulSet},
         batch::v1::Job,
         core::v1::{Service, ServiceAccount},
+        networking::v1::NetworkPolicy,
         policy::v1::PodDisruptionBudget,
         rbac::v1::{Role, RoleBinding},
     },
@@ -38,6 +39,7 @@ fn every_field_is_one_of_kubernetes() {
                     through::<ValidatingAdmissionPolicyBinding>(&object)
                 }
                 Service::KIND => through::<Service>(&object),
+                NetworkPolicy::KIND => through::<NetworkPolicy>(&object),
                 PodDisruptionBudget::KIND => through::<PodDisruptionBudget>(&object),
                 Deployment::KIND => through::<Deployment>(&object),
                 StatefulSet::KIND => through::<StatefulSet>(&object),
@@ -50,7 +52,7 @@ fn every_field_is_one_of_kubernetes() {
     }
     kinds.sort();
     kinds.dedup();
-    assert_eq!(kinds.len(), 10, "the samples make every kind: {kinds:?}");
+    assert_eq!(kinds.len(), 11, "the samples make every kind: {kinds:?}");
 }
 
 #[test]
@@ -84,6 +86,7 @@ fn objects_come_before_those_that_name_them() {
             "RoleBinding",
             "Service",
             "Service",
+            "NetworkPolicy",
             "PodDisruptionBudget",
             "StatefulSet"
         ]

@@ -1,6 +1,11 @@
 //! [`AppSpec::check`]: the rules between values. A rule about one value alone is in the type of that value.
 
-use crate::{AppSpec, Key, Port, Protocol, Quantity, SpecError, Workload};
+use std::num::NonZeroU32;
+
+use crate::{
+    AppSpec, Gate, Key, Port, Protocol, Quantity, Sharding, SpecError, Workload,
+    sharding::GATE_PORT_NAME,
+};
 
 /// A broken rule, and the keys whose values break it together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +40,12 @@ impl AppSpec {
         self.check_name(&mut found);
         self.check_counts(&mut found);
         self.check_ports(&mut found);
-        match self.workload {
+        match &self.workload {
             Workload::Job { .. } => self.check_job(&mut found),
-            Workload::Replicated { .. } | Workload::Sharded { .. } => {
+            Workload::Replicated { .. } => self.check_service(&mut found),
+            Workload::Sharded(sharding) => {
                 self.check_service(&mut found);
+                self.check_sharding(sharding, &mut found);
             }
         }
         self.check_resources(&mut found);
@@ -50,7 +57,7 @@ impl AppSpec {
         let (max, why) = match self.workload {
             Workload::Replicated { .. } => return,
             // kubernetes/kubernetes#64023: `controller-revision-hash` is name, `-` and up to 10 characters.
-            Workload::Sharded { .. } => (
+            Workload::Sharded(..) => (
                 LABEL - 11,
                 "Kubernetes labels the pods of a StatefulSet with its name and a hash",
             ),
@@ -83,9 +90,12 @@ impl AppSpec {
                 found.push(Violation::of(key, error));
             }
         };
-        match self.workload {
+        match &self.workload {
             Workload::Replicated { replicas } => at_most(Key::Replicas, replicas.get(), MOST),
-            Workload::Sharded { shards, .. } => at_most(Key::Shards, shards.get(), MOST),
+            Workload::Sharded(sharding) => {
+                let routers = sharding.router.map_or(0, NonZeroU32::get);
+                at_most(Key::Router, routers, MOST);
+            }
             Workload::Job {
                 completions,
                 parallelism,
@@ -145,7 +155,6 @@ impl AppSpec {
                 .iter()
                 .filter(|port| port.protocol == Protocol::Tcp)
         };
-        let sharded = matches!(self.workload, Workload::Sharded { .. });
         let mut broken = |keys: &[Key], error| {
             found.push(Violation {
                 keys: keys.to_vec(),
@@ -155,9 +164,6 @@ impl AppSpec {
         };
         if self.public && self.ports.is_empty() {
             broken(&[Key::Public, Key::Ports], SpecError::PublicWithoutPorts);
-        }
-        if sharded && tcp().next().is_none() {
-            broken(&[Key::Shards, Key::Ports], SpecError::ShardsWithoutPort);
         }
         match (self.probe_key(), self.probes.port) {
             (Some(key), _) if tcp().next().is_none() => {
@@ -174,6 +180,39 @@ impl AppSpec {
                 );
             }
             _ => {}
+        }
+    }
+
+    fn check_sharding(&self, sharding: &Sharding, found: &mut Vec<Violation>) {
+        let (shards, slots) = (sharding.shards.get(), sharding.slots);
+        if shards > slots.most_shards() {
+            found.push(Violation {
+                keys: vec![Key::Shards, Key::Slots],
+                item: None,
+                error: SpecError::Shards {
+                    shards,
+                    slots: slots.number(),
+                    max: slots.most_shards(),
+                },
+            });
+        }
+        if self.first_tcp_port().is_none() {
+            found.push(Violation {
+                keys: vec![Key::Shards, Key::Ports],
+                item: None,
+                error: SpecError::ShardsWithoutPort,
+            });
+        }
+        let named = |port: &Port| port.name() == GATE_PORT_NAME;
+        if let Some(item) = self.ports.iter().position(named) {
+            found.push(Violation {
+                keys: vec![Key::Ports],
+                item: Some(item),
+                error: SpecError::GatePortName,
+            });
+        }
+        if sharding.gate == Gate::Pod && self.probes.readiness.is_some() {
+            found.push(Violation::of(Key::Readiness, SpecError::ShardReadiness));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::{EnvName, Name, Probe, ShardKey, sample};
+use crate::{EnvName, Name, PathTemplate, Probe, ShardKey, Slots, sample};
 
 fn ports(ports: &[&str]) -> Vec<Port> {
     ports
@@ -20,12 +20,15 @@ fn replicated() -> AppSpec {
 }
 
 fn sharded(shards: u32) -> AppSpec {
-    let key = ShardKey::parse("/{id}").unwrap();
+    with_sharding(shards, |_| {})
+}
+
+fn with_sharding(shards: u32, change: impl FnOnce(&mut Sharding)) -> AppSpec {
+    let key = ShardKey::Path(PathTemplate::parse("/{id}").unwrap());
+    let mut sharding = Sharding::new(count(shards), key);
+    change(&mut sharding);
     AppSpec {
-        workload: Workload::Sharded {
-            shards: count(shards),
-            key,
-        },
+        workload: Workload::Sharded(sharding),
         ..replicated()
     }
 }
@@ -107,7 +110,11 @@ fn counts_are_bounded_by_those_of_kubernetes() {
         &[Key::Replicas],
         "`replicas = 2147483648`",
     );
-    assert_only(&sharded(most + 1), &[Key::Shards], "at most 2147483647");
+    assert_only(
+        &with_sharding(1, |it| it.router = Some(count(most + 1))),
+        &[Key::Router],
+        "at most 2147483647",
+    );
     assert_only(
         &job(most + 1, 1),
         &[Key::Completions],
@@ -150,6 +157,36 @@ fn shards_need_a_tcp_port() {
         };
         assert_only(&app, &[Key::Shards, Key::Ports], "needs a TCP port");
     }
+}
+
+#[test]
+fn a_map_has_room_for_all_shards() {
+    let of = |shards, slots| with_sharding(shards, |it| it.slots = Slots::try_new(slots).unwrap());
+    for (shards, slots) in [(1000, 4096), (8, 8), (100, 16_384)] {
+        assert_eq!(of(shards, slots).check(), []);
+        let text = format!("is too many for {slots} slots: at most {shards}");
+        assert_only(&of(shards + 1, slots), &[Key::Shards, Key::Slots], &text);
+    }
+}
+
+#[test]
+fn the_name_of_the_gates_port_is_taken() {
+    let app = AppSpec {
+        ports: ports(&["8080", "gate:9000"]),
+        ..sharded(2)
+    };
+    assert_only(&app, &[Key::Ports], "choose another name");
+    assert_eq!(app.check()[0].item, Some(1));
+}
+
+#[test]
+fn whether_a_shard_is_ready_is_asked_of_its_gate() {
+    let mut app = sharded(2);
+    app.probes.readiness = Some(Probe::parse("/ready").unwrap());
+    assert_only(&app, &[Key::Readiness], "leave `readiness` out");
+    let mut layer = with_sharding(2, |it| it.gate = Gate::Layer);
+    layer.probes.readiness = Some(Probe::parse("/ready").unwrap());
+    assert_eq!(layer.check(), []);
 }
 
 #[test]

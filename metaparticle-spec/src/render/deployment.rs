@@ -1,9 +1,9 @@
-//! Deployment: equal copies of a service.
+//! Deployment: equal copies of a service, or the routers before its shards.
 
 use serde_json::{Value, json};
 
 use super::{
-    object::{object, selector},
+    object::{Role, name, object, selector},
     pod,
 };
 use crate::AppSpec;
@@ -11,15 +11,15 @@ use crate::AppSpec;
 /// Seconds without progress after which Kubernetes calls a rollout stuck; long enough for a node to be added.
 const PROGRESS_DEADLINE: u32 = 180;
 
-pub(super) fn deployment(spec: &AppSpec, image: &str, replicas: u32) -> Value {
-    let mut template = pod::template(spec, image);
+pub(super) fn deployment(spec: &AppSpec, role: Role, image: &str, replicas: u32) -> Value {
+    let mut template = pod::template(spec, role, image);
     if replicas > 1 {
         // By node only: on a cluster whose nodes carry no zone, a constraint by zone makes the scheduler ignore both.
         template["spec"]["topologySpreadConstraints"] = json!([{
             "maxSkew": 1,
             "topologyKey": "kubernetes.io/hostname",
             "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": { "matchLabels": selector(spec) },
+            "labelSelector": { "matchLabels": selector(spec, role) },
             // Counts the pods of the new revision only; else the old ones, soon gone, would unbalance it.
             "matchLabelKeys": ["pod-template-hash"],
         }]);
@@ -29,7 +29,7 @@ pub(super) fn deployment(spec: &AppSpec, image: &str, replicas: u32) -> Value {
             "replicas": replicas,
             "revisionHistoryLimit": pod::REVISIONS,
             "progressDeadlineSeconds": PROGRESS_DEADLINE,
-            "selector": { "matchLabels": selector(spec) },
+            "selector": { "matchLabels": selector(spec, role) },
             // Never below the declared count; two waves: half of it more is what a cluster can be expected to spare.
             "strategy": {
                 "type": "RollingUpdate",
@@ -38,5 +38,5 @@ pub(super) fn deployment(spec: &AppSpec, image: &str, replicas: u32) -> Value {
             "template": template,
         },
     });
-    object(spec, "apps/v1", "Deployment", spec.name.as_str(), body)
+    object(spec, "apps/v1", "Deployment", &name(spec, role), body)
 }

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::object::{object, selector};
+use super::object::{Role, name, object, selector};
 use crate::AppSpec;
 
-pub(super) fn disruption_budget(spec: &AppSpec) -> Value {
+pub(super) fn disruption_budget(spec: &AppSpec, role: Role) -> Value {
     let body = json!({
         "spec": {
             "maxUnavailable": 1,
-            "selector": { "matchLabels": selector(spec) },
+            "selector": { "matchLabels": selector(spec, role) },
             // A pod that is not ready serves nobody: it must not hold up a drain.
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
@@ -18,7 +18,7 @@ pub(super) fn disruption_budget(spec: &AppSpec) -> Value {
         spec,
         "policy/v1",
         "PodDisruptionBudget",
-        spec.name.as_str(),
+        &name(spec, role),
         body,
     )
 }

@@ -1,4 +1,4 @@
-//! A chart for Helm: the manifests as one template, with the image and the number of replicas as values.
+//! A chart for Helm: the manifests as one template, with the image and the numbers of pods as values.
 
 use serde_json::{Value, json};
 
@@ -18,21 +18,34 @@ pub(super) fn chart(spec: &AppSpec, objects: &[Value], image: &str) -> Vec<Artif
     let mut values = json!({ "image": image });
     let (shared, mut objects): (Vec<_>, Vec<_>) = objects.iter().cloned().partition(is_shared);
     let mark = mark(&objects);
-    let (image_mark, replicas_mark) = (format!("{mark}-image"), format!("{mark}-replicas"));
+    let image_mark = format!("{mark}-image");
+    let mut numbers = Vec::new();
     for object in &mut objects {
         if let Some(image) = object.pointer_mut("/spec/template/spec/containers/0/image") {
             *image = json!(image_mark);
         }
         if let Some(replicas) = object.pointer_mut("/spec/replicas") {
-            values["replicas"] = replicas.take();
-            *replicas = json!(replicas_mark);
+            // Shards first, then the routers before them.
+            let value = if numbers.is_empty() {
+                "replicas"
+            } else {
+                "routers"
+            };
+            values[value] = replicas.take();
+            *replicas = json!(format!("{mark}-{value}"));
+            numbers.push(value);
         }
     }
-    let template = yaml::stream(&objects)
-        // Braces of the user's are text, not actions.
+    // Braces of the user's are text, not actions.
+    let mut template = yaml::stream(&objects)
         .replace("{{", "{{ \"{{\" }}")
-        .replace(&image_mark, "{{ .Values.image | quote }}")
-        .replace(&replicas_mark, "{{ .Values.replicas }}");
+        .replace(&image_mark, "{{ .Values.image | quote }}");
+    for value in numbers {
+        template = template.replace(
+            &format!("{mark}-{value}"),
+            &format!("{{{{ .Values.{value} }}}}"),
+        );
+    }
     let artifact = |path: &str, text| Artifact {
         path: path.to_owned(),
         text,

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{object::object, pod};
+use super::{
+    object::{Role, object},
+    pod,
+};
 use crate::AppSpec;
 
 /// Failed pods after which the job has failed.
@@ -12,7 +15,7 @@ const RETRIES: u32 = 3;
 const KEPT: u32 = 86_400;
 
 pub(super) fn job(spec: &AppSpec, image: &str, completions: u32, parallelism: u32) -> Value {
-    let mut template = pod::template(spec, image);
+    let mut template = pod::template(spec, Role::Job, image);
     // A failed pod stays, and its logs with it; the next try is a new pod.
     template["spec"]["restartPolicy"] = json!("Never");
     let body = json!({

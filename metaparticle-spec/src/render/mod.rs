@@ -16,14 +16,23 @@ mod probe;
 mod role;
 mod service;
 mod service_account;
+mod sharding;
 mod stateful_set;
 mod yaml;
+
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub use self::{object::APP_LABEL, policy::is_shared};
-use crate::{AppSpec, Build, Repository, Workload};
+use self::object::Role;
+pub use self::{
+    object::{APP_LABEL, ROLE_LABEL},
+    policy::is_shared,
+    service::{service_ports, service_selector},
+    sharding::READY_PATH,
+};
+use crate::{AppSpec, Build, Gate, Repository, Workload};
 
 /// Name of the program's container in every pod.
 pub const CONTAINER: &str = "app";
@@ -102,19 +111,26 @@ pub fn manifests(spec: &AppSpec, image: &str) -> Vec<Value> {
     if !spec.ports.is_empty() && !matches!(spec.workload, Workload::Job { .. }) {
         objects.push(service::service(spec));
     }
-    match spec.workload {
+    match &spec.workload {
         Workload::Replicated { replicas } => {
-            if replicas.get() > 1 {
-                objects.push(disruption_budget::disruption_budget(spec));
-            }
-            objects.push(deployment::deployment(spec, image, replicas.get()));
+            objects.extend(deployment(spec, Role::Replica, image, *replicas));
         }
-        Workload::Sharded { shards, .. } => {
+        Workload::Sharded(sharding) => {
             objects.push(service::headless(spec));
-            if shards.get() > 1 {
-                objects.push(disruption_budget::disruption_budget(spec));
+            if sharding.gate == Gate::Pod {
+                objects.push(sharding::network_policy(spec));
             }
-            objects.push(stateful_set::stateful_set(spec, image, shards.get()));
+            if sharding.shards.get() > 1 {
+                objects.push(disruption_budget::disruption_budget(spec, Role::Shard));
+            }
+            objects.push(stateful_set::stateful_set(
+                spec,
+                image,
+                sharding.shards.get(),
+            ));
+            if let Some(routers) = sharding.router {
+                objects.extend(deployment(spec, Role::Router, image, routers));
+            }
         }
         Workload::Job {
             completions,
@@ -124,6 +140,18 @@ pub fn manifests(spec: &AppSpec, image: &str) -> Vec<Value> {
         }
     }
     objects
+}
+
+/// Equal copies, with a budget from two on.
+fn deployment(
+    spec: &AppSpec,
+    role: Role,
+    image: &str,
+    replicas: NonZeroU32,
+) -> impl Iterator<Item = Value> {
+    let budget = (replicas.get() > 1).then(|| disruption_budget::disruption_budget(spec, role));
+    let deployment = deployment::deployment(spec, role, image, replicas.get());
+    budget.into_iter().chain([deployment])
 }
 
 /// [`manifests`] as one YAML stream, read alike by YAML 1.1 and 1.2.

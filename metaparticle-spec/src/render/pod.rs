@@ -5,8 +5,12 @@
 
 use serde_json::{Value, json};
 
-use super::{CONTAINER, USER, object::labels, probe};
-use crate::{AppSpec, Quantity, Workload};
+use super::{
+    CONTAINER, USER,
+    object::{Role, pod_labels},
+    probe, sharding,
+};
+use crate::{AppSpec, Protocol, Quantity, sharding::GATE_PORT_NAME};
 
 /// Old revisions that a controller keeps for a rollback.
 pub(super) const REVISIONS: u32 = 3;
@@ -18,37 +22,44 @@ const DRAIN: u32 = 5;
 /// the 25 that are left after the drain.
 const GRACE: u32 = 30;
 
+/// The same for shards, after the time in which their slots drain: two seconds until one that hangs is taken from it, five
+/// in which others learn that the pod is gone, and thirteen in which elections and locks are handed over.
+const LEAVE: u32 = 20;
+
 /// What is requested where nothing is said.
 const CPU: &str = "50m";
 const MEMORY: &str = "32Mi";
 
-/// The template of the application's pods.
-pub(super) fn template(spec: &AppSpec, image: &str) -> Value {
+/// The template of the application's pods of a role.
+pub(super) fn template(spec: &AppSpec, role: Role, image: &str) -> Value {
+    let grace = spec
+        .sharding()
+        .map_or(GRACE, |sharding| sharding.drain.seconds() + LEAVE);
     json!({
-        "metadata": { "labels": labels(spec) },
+        "metadata": { "labels": pod_labels(spec, role) },
         "spec": {
             "serviceAccountName": spec.name,
             "automountServiceAccountToken": spec.coordinates(),
             // The variables of other Services are noise, and slow down the start in large namespaces.
             "enableServiceLinks": false,
-            "terminationGracePeriodSeconds": GRACE,
+            "terminationGracePeriodSeconds": grace,
             "securityContext": {
                 "runAsNonRoot": true,
                 "runAsUser": USER,
                 "runAsGroup": USER,
                 "seccompProfile": { "type": "RuntimeDefault" },
             },
-            "containers": [container(spec, image)],
+            "containers": [container(spec, role, image)],
         },
     })
 }
 
-fn container(spec: &AppSpec, image: &str) -> Value {
+fn container(spec: &AppSpec, role: Role, image: &str) -> Value {
     let mut container = json!({
         "name": CONTAINER,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "env": env(spec),
+        "env": env(spec, role),
         "resources": resources(spec),
         // The status of a crashed pod then holds its last words.
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -58,26 +69,40 @@ fn container(spec: &AppSpec, image: &str) -> Value {
             "capabilities": { "drop": ["ALL"] },
         },
     });
-    if !spec.ports.is_empty() {
-        let port = |port: &crate::Port| {
-            json!({
-                "name": port.name(),
-                "containerPort": port.number,
-                "protocol": port.protocol.to_string(),
-            })
-        };
-        container["ports"] = spec.ports.iter().map(port).collect();
-        // Done by the kubelet: an image from scratch has no shell that could sleep.
-        container["lifecycle"] = json!({ "preStop": { "sleep": { "seconds": DRAIN } } });
+    let ports = ports(spec, role);
+    if !ports.is_empty() {
+        container["ports"] = json!(ports);
+        // Done by the kubelet: an image from scratch has no shell that could sleep. A gate needs it not: it hands over its
+        // slots first, and goes on taking requests for as long.
+        if spec.sharding().is_none() {
+            container["lifecycle"] = json!({ "preStop": { "sleep": { "seconds": DRAIN } } });
+        }
     }
-    for (name, probe) in probe::probes(spec) {
+    for (name, probe) in probe::probes(spec, role) {
         container[name] = probe;
     }
     container
 }
 
+/// What the pod listens on: the program's ports, but in a router, and the gate's.
+fn ports(spec: &AppSpec, role: Role) -> Vec<Value> {
+    let port = |name: &str, number: u16, protocol: String| json!({ "name": name, "containerPort": number, "protocol": protocol });
+    let declared = spec.ports.iter().filter(|_| role != Role::Router);
+    let mut ports: Vec<_> = declared
+        .map(|it| port(it.name(), it.number.get(), it.protocol.to_string()))
+        .collect();
+    if sharding::has_gate(spec, role) {
+        ports.push(port(
+            GATE_PORT_NAME,
+            spec.gate_port(),
+            Protocol::Tcp.to_string(),
+        ));
+    }
+    ports
+}
+
 /// Who the pod is, then what the user says.
-fn env(spec: &AppSpec) -> Vec<Value> {
+fn env(spec: &AppSpec, role: Role) -> Vec<Value> {
     let field = |name: &str, path: &str| {
         json!({
             "name": name,
@@ -85,11 +110,17 @@ fn env(spec: &AppSpec) -> Vec<Value> {
         })
     };
     let mut env = vec![
-        json!({ "name": "METAPARTICLE_ROLE", "value": role(&spec.workload) }),
+        json!({ "name": "METAPARTICLE_ROLE", "value": role.as_str() }),
         field("METAPARTICLE_POD_NAME", "metadata.name"),
         field("METAPARTICLE_POD_NAMESPACE", "metadata.namespace"),
         field("METAPARTICLE_POD_UID", "metadata.uid"),
     ];
+    if let Some(sharding) = spec.sharding() {
+        // Where the others of the application reach this one.
+        env.push(field("METAPARTICLE_POD_IP", "status.podIP"));
+        let settings = sharding::settings(spec, sharding, role).to_string();
+        env.push(json!({ "name": "METAPARTICLE_SHARDING", "value": literal(&settings) }));
+    }
     env.extend(spec.env.iter().map(|(name, value)| {
         // An empty value is what a variable without one has; the server drops it.
         if value.is_empty() {
@@ -99,14 +130,6 @@ fn env(spec: &AppSpec) -> Vec<Value> {
         }
     }));
     env
-}
-
-fn role(workload: &Workload) -> &'static str {
-    match workload {
-        Workload::Replicated { .. } => "replica",
-        Workload::Sharded { .. } => "shard",
-        Workload::Job { .. } => "job",
-    }
 }
 
 /// Protects a value against the expansion of `$(VAR)` that Kubernetes does in `env` and `args`.

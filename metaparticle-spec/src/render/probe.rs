@@ -2,9 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::{AppSpec, Port, Probe, Protocol};
+use super::{
+    object::Role,
+    sharding::{READY_PATH, has_gate},
+};
+use crate::{AppSpec, Port, Probe, Protocol, sharding::GATE_PORT_NAME};
 
 /// How often, how long and how many times it is asked.
+#[derive(Clone, Copy)]
 struct Pace {
     /// Seconds from one question to the next.
     period: u32,
@@ -19,6 +24,14 @@ const READINESS: Pace = Pace {
     period: 1,
     timeout: 2,
     failures: 3,
+};
+
+/// Shorter: clients of a gate that hangs fail for as long, 3 s at most. That a port accepts says nothing of a process that is
+/// frozen, so the gate is asked over HTTP.
+const GATE: Pace = Pace {
+    period: 1,
+    timeout: 1,
+    failures: 2,
 };
 
 /// Long: a restart is the last resort, and a busy program may be slow.
@@ -36,25 +49,29 @@ const STARTUP: Pace = Pace {
 };
 
 /// The probes of the container, by their field. A service that says nothing is ready when its TCP port accepts.
-pub(super) fn probes(spec: &AppSpec) -> Vec<(&'static str, Value)> {
-    let Some(port) = port(spec) else {
-        return Vec::new();
+pub(super) fn probes(spec: &AppSpec, role: Role) -> Vec<(&'static str, Value)> {
+    let http = |path: &str, port: &str| json!({ "httpGet": { "path": path, "port": port, "scheme": "HTTP" } });
+    let gate = has_gate(spec, role).then(|| (http(READY_PATH, GATE_PORT_NAME), GATE));
+    // Routers do not listen where the program does.
+    let port = port(spec).filter(|_| role != Role::Router);
+    let asked = |path: &Option<Probe>, pace| {
+        let (path, port) = (path.as_ref()?, port?);
+        Some((http(&path.to_string(), port.name()), pace))
     };
+    let connect = || Some((json!({ "tcpSocket": { "port": port?.name() } }), READINESS));
     let said = &spec.probes;
-    let http = |path: &Probe| json!({ "httpGet": { "path": path, "port": port.name(), "scheme": "HTTP" } });
-    let connect = || json!({ "tcpSocket": { "port": port.name() } });
     [
         (
             "readinessProbe",
-            Some(said.readiness.as_ref().map_or_else(connect, http)),
-            READINESS,
+            gate.or_else(|| asked(&said.readiness, READINESS))
+                .or_else(connect),
         ),
-        ("livenessProbe", said.liveness.as_ref().map(http), LIVENESS),
-        ("startupProbe", said.startup.as_ref().map(http), STARTUP),
+        ("livenessProbe", asked(&said.liveness, LIVENESS)),
+        ("startupProbe", asked(&said.startup, STARTUP)),
     ]
     .into_iter()
-    .filter_map(|(field, probe, pace)| {
-        let mut probe = probe?;
+    .filter_map(|(field, probe)| {
+        let (mut probe, pace) = probe?;
         probe["periodSeconds"] = json!(pace.period);
         probe["timeoutSeconds"] = json!(pace.timeout);
         probe["failureThreshold"] = json!(pace.failures);

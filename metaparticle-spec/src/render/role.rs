@@ -24,7 +24,7 @@ pub(super) fn role(spec: &AppSpec) -> Value {
         // What happened, for `kubectl describe lease`; nothing depends on it.
         json!({ "apiGroups": [""], "resources": ["events"], "verbs": ["create"] }),
     ];
-    if let Workload::Sharded { .. } = spec.workload {
+    if let Workload::Sharded(..) = spec.workload {
         // The shard map is a ConfigMap.
         rules.push(json!({ "apiGroups": [""], "resources": ["configmaps"], "verbs": VERBS }));
     }

@@ -3,21 +3,21 @@
 use serde_json::{Value, json};
 
 use super::{
-    object::{object, selector},
+    object::{Role, object, selector},
     pod,
     service::headless_name,
 };
 use crate::AppSpec;
 
 pub(super) fn stateful_set(spec: &AppSpec, image: &str, shards: u32) -> Value {
-    let mut template = pod::template(spec, image);
+    let mut template = pod::template(spec, Role::Shard, image);
     if shards > 1 {
         // A pod is replaced in place, so all revisions count together.
         template["spec"]["topologySpreadConstraints"] = json!([{
             "maxSkew": 1,
             "topologyKey": "kubernetes.io/hostname",
             "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": { "matchLabels": selector(spec) },
+            "labelSelector": { "matchLabels": selector(spec, Role::Shard) },
         }]);
     }
     let body = json!({
@@ -28,7 +28,7 @@ pub(super) fn stateful_set(spec: &AppSpec, image: &str, shards: u32) -> Value {
             // Shards do not build on each other: all start at once, and a broken one does not hold back the rest.
             "podManagementPolicy": "Parallel",
             "updateStrategy": { "type": "RollingUpdate" },
-            "selector": { "matchLabels": selector(spec) },
+            "selector": { "matchLabels": selector(spec, Role::Shard) },
             "template": template,
         },
     });

@@ -145,7 +145,7 @@ fn run_command(embedded: &Embedded, command: &Command, report: &Report) -> Resul
             render::render(embedded, options, report)?;
             return Ok(Exit::Success);
         }
-        Command::Up(_) if matches!(spec.workload, Workload::Sharded { .. }) => {
+        Command::Up(_) if matches!(spec.workload, Workload::Sharded(..)) => {
             return Err(Error::Sharded);
         }
         Command::Up(up) => (&up.target, "deploying"),

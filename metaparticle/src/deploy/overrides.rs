@@ -30,7 +30,16 @@ pub(super) fn overridden(
     };
     match &mut spec.workload {
         Workload::Replicated { replicas } => number("METAPARTICLE_REPLICAS", replicas)?,
-        Workload::Sharded { shards, .. } => number("METAPARTICLE_SHARDS", shards)?,
+        Workload::Sharded(sharding) => {
+            number("METAPARTICLE_SHARDS", &mut sharding.shards)?;
+            // As at compile time: the map has room for so many.
+            if let Some(violation) = spec.check().into_iter().next() {
+                return Err(Error::Environment {
+                    name: "METAPARTICLE_SHARDS",
+                    rule: violation.error.to_string(),
+                });
+            }
+        }
         Workload::Job {
             completions,
             parallelism,
@@ -64,6 +73,23 @@ mod tests {
     fn the_environment_goes_before_the_attribute() {
         assert_eq!(replicas(None), Ok(1));
         assert_eq!(replicas(Some("7")), Ok(7));
+    }
+
+    #[test]
+    fn more_shards_than_the_map_has_room_for_are_refused() {
+        let mut spec = fixture::spec("users");
+        let sharded = serde_json::json!({"sharded": {"shards": 3, "key": {"path": "/{id}"}}});
+        spec.workload = serde_json::from_value(sharded).unwrap();
+        let with = |shards: &str| {
+            overridden(&spec, |_| Some(shards.to_owned()))
+                .map(|spec| spec.sharding().unwrap().shards.get())
+        };
+        assert_eq!(with("1000").unwrap(), 1000);
+        let error = with("1001").unwrap_err().to_string();
+        assert!(
+            error.contains("METAPARTICLE_SHARDS") && error.contains("at most 1000"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -14,8 +14,8 @@ use kube::{
     core::{ApiResource, GroupVersionKind},
 };
 use metaparticle_spec::{
-    AppSpec, Embedded, OnExit, Port, Repository, Workload,
-    render::{APP_LABEL, append_args, manifests},
+    AppSpec, Embedded, OnExit, Repository, Workload,
+    render::{APP_LABEL, append_args, manifests, service_ports, service_selector},
 };
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -259,12 +259,7 @@ impl Deployment<'_> {
             return Ok(Exit::Success);
         }
         let selector = format!("{APP_LABEL}={name}");
-        let ports = if self.options.no_port_forward {
-            &[]
-        } else {
-            self.spec().ports.as_slice()
-        };
-        let _forward = self.reach(cluster, &selector, ports).await?;
+        let _forward = self.reach(cluster).await?;
         let tail = outcome.is_unchanged().then_some(10);
         let forever = std::future::pending();
         let told = logs::follow(client, namespace, &selector, tail, self.report, forever).await;
@@ -276,24 +271,32 @@ impl Deployment<'_> {
         Ok(Exit::Success)
     }
 
-    /// Makes the program's ports reachable on this machine.
-    async fn reach(
-        &self,
-        cluster: &Cluster,
-        selector: &str,
-        ports: &[Port],
-    ) -> Result<Option<forward::Forward>, Error> {
+    /// Makes the ports of the program's Service reachable on this machine, unless they are not wanted.
+    async fn reach(&self, cluster: &Cluster) -> Result<Option<forward::Forward>, Error> {
+        let spec = self.spec();
+        let ports = if self.options.no_port_forward {
+            Vec::new()
+        } else {
+            service_ports(spec)
+        };
         #[cfg(feature = "local")]
         if let Some(running) = self.place.here() {
-            running
-                .serve(self.spec().name.as_str(), ports, self.report)
-                .await;
+            let ports = ports.into_iter().map(|(port, _)| port);
+            running.serve(spec.name.as_str(), ports, self.report).await;
             return Ok(None);
         }
         let Cluster {
             client, namespace, ..
         } = cluster;
-        let forward = forward::serve(client, namespace, selector, ports, self.report).await?;
+        let targets: Vec<_> = ports
+            .into_iter()
+            .map(|(port, pod)| forward::Target {
+                port: port.clone(),
+                pod,
+            })
+            .collect();
+        let selector = service_selector(spec);
+        let forward = forward::serve(client, namespace, &selector, &targets, self.report).await?;
         Ok(Some(forward))
     }
 

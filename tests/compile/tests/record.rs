@@ -86,7 +86,10 @@ fn ports_make_a_service_and_their_absence_a_job() {
         json!({ "job": { "completions": 1, "parallelism": 1 } }),
         json!({ "job": { "completions": 1, "parallelism": 1 } }),
         json!({ "job": { "completions": 4, "parallelism": 2 } }),
-        json!({ "sharded": { "shards": 3, "key": "/users/{id}/…" } }),
+        json!({ "sharded": {
+            "shards": 3, "key": { "path": "/users/{id}/…" }, "slots": 4096, "unmatched": "any",
+            "gate": "pod", "drain": 10,
+        } }),
     ];
     assert_eq!(workloads, expected);
     // Without a word about it, the binary names the application, and the package's version is the tag.

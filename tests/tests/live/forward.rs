@@ -40,7 +40,7 @@ impl Rig {
         let port = Port::from_number(free.local_addr().unwrap().port().into()).unwrap();
         drop(free);
         let report = Report::capture();
-        let forward = serve(&fake.client, NAMESPACE, "app=web", &[port], &report)
+        let forward = serve(&fake.client, NAMESPACE, "app=web", &[port.into()], &report)
             .await
             .unwrap();
         Self {
@@ -243,7 +243,7 @@ async fn a_taken_port_is_said_and_another_given() {
     let fake = Fake::start().await;
     let report = Report::capture();
     let port = Port::from_number(number.into()).unwrap();
-    let forward = serve(&fake.client, NAMESPACE, "app=web", &[port], &report)
+    let forward = serve(&fake.client, NAMESPACE, "app=web", &[port.into()], &report)
         .await
         .unwrap();
     let local = forward.addresses()[0].local;
@@ -262,7 +262,7 @@ async fn udp_is_left_out_and_said() {
     let fake = Fake::start().await;
     let report = Report::capture();
     let port = Port::parse("dns:5353/udp").unwrap();
-    let forward = serve(&fake.client, NAMESPACE, "app=web", &[port], &report)
+    let forward = serve(&fake.client, NAMESPACE, "app=web", &[port.into()], &report)
         .await
         .unwrap();
     assert!(forward.addresses().is_empty());

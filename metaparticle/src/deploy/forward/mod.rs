@@ -74,6 +74,22 @@ pub struct Forward {
     _tasks: JoinSet<()>,
 }
 
+/// A port that is to be forwarded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The port that the program declares.
+    pub port: Port,
+    /// The number of the pods' port to which its connections go: its own, or that of the gate before it.
+    pub pod: u16,
+}
+
+impl From<Port> for Target {
+    fn from(port: Port) -> Self {
+        let pod = port.number.get();
+        Self { port, pod }
+    }
+}
+
 /// A port of the program on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -104,7 +120,7 @@ pub async fn serve(
     client: &Client,
     namespace: &str,
     selector: &str,
-    ports: &[Port],
+    ports: &[Target],
     report: &Report,
 ) -> Result<Forward, Error> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
@@ -113,7 +129,7 @@ pub async fn serve(
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     let mut addresses = Vec::new();
     let mut tasks = JoinSet::new();
-    for port in ports {
+    for Target { port, pod } in ports {
         let number = port.number.get();
         if port.protocol == Protocol::Udp {
             report.event(Event::note(format!(
@@ -137,7 +153,7 @@ pub async fn serve(
         let carrier = Carrier {
             pods: pods.clone(),
             ready: ready.clone(),
-            port: number,
+            port: *pod,
             report: report.clone(),
             told: Arc::default(),
         };
@@ -196,6 +212,7 @@ async fn listen(listener: TcpListener, carrier: Carrier, permits: Arc<Semaphore>
 struct Carrier {
     pods: Api<Pod>,
     ready: Ready,
+    /// Of the pods.
     port: u16,
     report: Report,
     /// Whether it was told that no pod takes connections; told again after one was carried.

@@ -94,8 +94,13 @@ impl Running {
     }
 
     /// Where the TCP ports of the program's Service are reached on this machine.
-    pub(super) async fn serve(&self, service: &str, ports: &[Port], report: &Report) {
-        for port in ports.iter().filter(|port| port.protocol == Protocol::Tcp) {
+    pub(super) async fn serve(
+        &self,
+        service: &str,
+        ports: impl Iterator<Item = &Port>,
+        report: &Report,
+    ) {
+        for port in ports.filter(|port| port.protocol == Protocol::Tcp) {
             let number = port.number.get();
             let address: SocketAddr = self
                 .cluster

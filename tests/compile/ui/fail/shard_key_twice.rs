@@ -1,0 +1,2 @@
+#[metaparticle::sharded(shards = 3, key = "/{id}", key_header = "x-user", ports = [8080])]
+fn main() {}
