@@ -6,7 +6,7 @@ mod tests;
 
 use std::{future::Future, pin::pin, time::Duration};
 
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use metaparticle_protocol::{Machine, Moment, Reply, Request, Selector, Sight};
 use tokio::{
     sync::{
@@ -134,17 +134,33 @@ impl<I: Send + 'static> Context<I> {
         &mut self,
         store: &Store,
         selector: &Selector,
-        mut input: impl FnMut(Result<Sight, Refusal>) -> I + Send + 'static,
+        input: impl FnMut(Result<Sight, Refusal>) -> I + Send + 'static,
     ) -> Watching {
-        let mut sights = Box::pin(watch(store, selector, self.clock, Patience::default()));
+        let sights = watch(store, selector, self.clock, Patience::default());
+        self.follow(
+            sights,
+            |seen| matches!(seen, Ok(Sight::Lost) | Err(_)),
+            input,
+        )
+    }
+
+    /// Each thing that a stream shows becomes an input, until the handle is dropped. What comes after the machine was
+    /// `blind` is asked for only when it knows that it was.
+    pub(crate) fn follow<S: Send + 'static>(
+        &mut self,
+        sights: impl Stream<Item = S> + Send + 'static,
+        blind: fn(&S) -> bool,
+        mut input: impl FnMut(S) -> I + Send + 'static,
+    ) -> Watching {
+        let mut sights = Box::pin(sights);
         let inbox = self.inbox.clone();
         Watching(self.start(async move {
             while let Some(seen) = sights.next().await {
-                let is_lost = matches!(seen, Ok(Sight::Lost));
+                let is_blind = blind(&seen);
                 if inbox.send(input(seen)).is_err() {
                     break;
                 }
-                if is_lost {
+                if is_blind {
                     // W3: what the machine knows now was seen before the next list is asked for.
                     inbox.is_taken().await;
                 }

@@ -73,14 +73,20 @@ impl Answer {
     }
 }
 
-/// The answer to `verb`; of an update, to the object of this uid.
-pub(super) fn of(verb: Verb, namespace: &str, uid: Option<&Uid>, sent: Sent) -> Answer {
+/// The answer to `verb` on `resource`; of an update, to the object of this uid.
+pub(super) fn of(
+    verb: Verb,
+    resource: &'static str,
+    namespace: &str,
+    uid: Option<&Uid>,
+    sent: Sent,
+) -> Answer {
     let body = sent.body.unwrap_or(Value::Null);
     let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or_default();
     match sent.code {
         200..=299 => done(verb, uid, body),
         404 if verb == Verb::Create || verb == Verb::List => {
-            Answer::refused(Refusal::new(verb, "leases", namespace, 404, &body))
+            Answer::refused(Refusal::new(verb, resource, namespace, 404, &body))
         }
         404 => Answer::done(Reply::Absent),
         409 if verb == Verb::Create && text("reason") == "AlreadyExists" => Answer {
@@ -101,7 +107,7 @@ pub(super) fn of(verb: Verb, namespace: &str, uid: Option<&Uid>, sent: Sent) -> 
             let after = sent.after.or(seconds.map(Duration::from_secs));
             Answer::busy(after, text("message"))
         }
-        400..=499 => Answer::refused(Refusal::new(verb, "leases", namespace, sent.code, &body)),
+        400..=499 => Answer::refused(Refusal::new(verb, resource, namespace, sent.code, &body)),
         code => Answer::unknown(format!("it answered {code}: {}", text("message"))),
     }
 }

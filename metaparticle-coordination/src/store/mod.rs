@@ -32,6 +32,9 @@ pub(crate) use self::answer::{list_query, retry_after};
 /// Who we say we are, for audit logs.
 pub(crate) const AGENT: &str = concat!("metaparticle/", env!("CARGO_PKG_VERSION"));
 
+/// What is sent, and mostly wanted back.
+pub(crate) const JSON: &str = "application/json";
+
 /// Objects that are kept, at most.
 const KEPT: usize = 4096;
 
@@ -202,17 +205,54 @@ impl Store {
         }
     }
 
-    /// A consistent list, by the query that chooses; of [`Reply`]s only [`Reply::List`] and failures.
+    /// A consistent list of `resource` at `uri`: what it shows, and of which version; `None`: nobody knows.
     ///
     /// # Cancel safety
     /// Cancel safe.
-    pub(crate) async fn list(&self, query: &str, within: Duration) -> Result<Reply, Refusal> {
-        let path = format!("?{query}");
-        let sent = tokio::time::timeout(within, self.send(http::Method::GET, &path, None)).await;
-        let sent = sent.unwrap_or_else(|_| Err("no answer to a list in time".to_owned()));
-        let answer = self.answer(Verb::List, None, sent);
-        self.note(Verb::List, answer.outcome, answer.trouble);
-        answer.refusal.map_or(Ok(answer.reply), Err)
+    pub(crate) async fn list(
+        &self,
+        resource: &'static str,
+        uri: &str,
+        within: Duration,
+    ) -> Result<Option<(Vec<Value>, Version)>, Refusal> {
+        let sent = self.ask(http::Method::GET, uri, JSON, None, within).await;
+        let (outcome, trouble, listed) = match sent {
+            Ok(Sent {
+                code: 200..=299,
+                body,
+                ..
+            }) => {
+                let listed = body.and_then(listed);
+                let trouble = format!("its answer to list {resource} is no list");
+                let trouble = listed.is_none().then(|| trouble.into());
+                let outcome = trouble.as_ref().map_or(Outcome::Done, |_| Outcome::Unknown);
+                (outcome, trouble, Ok(listed))
+            }
+            Ok(sent) => {
+                let answer = answer::of(Verb::List, resource, self.namespace(), None, sent);
+                let listed = answer.refusal.map_or(Ok(None), Err);
+                (answer.outcome, answer.trouble, listed)
+            }
+            Err(trouble) => (Outcome::Unknown, Some(trouble.into()), Ok(None)),
+        };
+        self.note(Verb::List, outcome, trouble);
+        listed
+    }
+
+    /// One request for anything, and its answer; `Err`: nobody knows.
+    ///
+    /// # Cancel safety
+    /// Dropped, it may have been done or not.
+    pub(crate) async fn ask(
+        &self,
+        method: http::Method,
+        uri: &str,
+        accept: &'static str,
+        body: Option<&Value>,
+        within: Duration,
+    ) -> Result<Sent, String> {
+        let sent = tokio::time::timeout(within, self.exchange(method, uri, accept, body)).await;
+        sent.unwrap_or_else(|_| Err(format!("no answer within {} ms", within.as_millis())))
     }
 
     async fn get(&self, name: &Name) -> Answer {
@@ -253,7 +293,7 @@ impl Store {
 
     fn answer(&self, verb: Verb, uid: Option<&Uid>, sent: Result<Sent, String>) -> Answer {
         match sent {
-            Ok(sent) => answer::of(verb, &self.shared.namespace, uid, sent),
+            Ok(sent) => answer::of(verb, "leases", &self.shared.namespace, uid, sent),
             Err(trouble) => Answer::unknown(trouble),
         }
     }
@@ -264,11 +304,22 @@ impl Store {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Sent, String> {
+        let uri = format!("{}{path}", self.shared.path);
+        self.exchange(method, &uri, JSON, body).await
+    }
+
+    async fn exchange(
+        &self,
+        method: http::Method,
+        uri: &str,
+        accept: &'static str,
+        body: Option<&Value>,
+    ) -> Result<Sent, String> {
         let request = http::Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.shared.path))
-            .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/json")
+            .uri(uri)
+            .header(ACCEPT, accept)
+            .header(CONTENT_TYPE, JSON)
             .header(USER_AGENT, AGENT)
             .body(body.map_or_else(Body::empty, |body| {
                 Body::from(body.to_string().into_bytes())
@@ -290,11 +341,20 @@ impl Store {
 }
 
 /// What came back.
-struct Sent {
-    code: u16,
-    after: Option<Duration>,
+pub(crate) struct Sent {
+    pub(crate) code: u16,
+    pub(crate) after: Option<Duration>,
     /// `None`: no JSON.
-    body: Option<Value>,
+    pub(crate) body: Option<Value>,
+}
+
+/// The items of a list, and its version.
+fn listed(mut list: Value) -> Option<(Vec<Value>, Version)> {
+    let version = object::version(list.get("metadata")?)?;
+    match list.get_mut("items")? {
+        Value::Array(items) => Some((std::mem::take(items), version)),
+        _ => None,
+    }
 }
 
 fn verb(request: &Request) -> Verb {

@@ -1,4 +1,4 @@
-//! [`watch`]: list and watch as one stream of [`Sight`]s that never ends.
+//! [`watch`]: list and watch as one stream of [`Sight`]s that never ends; [`objects`]: the same of any kind.
 //!
 //! It begins with a consistent list. A watch that ends in order goes on from where it was; everything else (refused,
 //! broken, forgotten versions, silence, a pause of this process) is [`Sight::Lost`], and then a new list (T2).
@@ -15,7 +15,7 @@ use futures::{
 };
 use http::{Request, header::USER_AGENT};
 use kube::{Error, api::WatchEvent};
-use metaparticle_protocol::{Lease, Moment, Reply, Selector, Sight, Version};
+use metaparticle_protocol::{Lease, Moment, Name, Selector, Sight, Version};
 use serde_json::Value;
 
 use crate::{
@@ -64,7 +64,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 type Events = BoxStream<'static, Result<WatchEvent<Value>, Error>>;
 
-/// Follows what `selector` chooses. `Err` comes each time the server says no, and the stream goes on.
+/// Follows the Leases that `selector` chooses. `Err` comes each time the server says no, and the stream goes on.
 ///
 /// # Cancel safety
 /// `next()` is cancel safe. Dropping the stream ends its request.
@@ -75,17 +75,83 @@ pub(crate) fn watch(
     patience: Patience,
 ) -> impl Stream<Item = Result<Sight, Refusal>> + Send + 'static {
     let query = match selector {
-        Selector::Name(name) => {
-            let mut query = form_urlencoded::Serializer::new(String::new());
-            query.append_pair("fieldSelector", &format!("metadata.name={name}"));
-            query.finish()
-        }
+        Selector::Name(name) => by_name(name),
         Selector::Labels(labels) => list_query(labels, None),
     };
+    // One Lease by its name is followed to be updated, or deleted.
+    let keeps = matches!(selector, Selector::Name(_)).then(|| store.clone());
+    let seen = objects(
+        store,
+        "leases",
+        store.path().to_owned(),
+        query,
+        clock,
+        patience,
+    );
+    seen.filter_map(move |seen| {
+        let sight = seen.map(|seen| sight(seen, keeps.as_ref())).transpose();
+        futures::future::ready(sight)
+    })
+}
+
+/// The query that chooses one object.
+pub(crate) fn by_name(name: &Name) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("fieldSelector", &format!("metadata.name={name}"));
+    query.finish()
+}
+
+fn sight(seen: Seen, keeps: Option<&Store>) -> Option<Sight> {
+    let (object, sight): (Value, fn(Lease) -> Sight) = match seen {
+        Seen::Listed(objects, version) => {
+            let leases = objects.iter().filter_map(object::read).collect();
+            return Some(Sight::Listed(leases, version));
+        }
+        Seen::Lost => return Some(Sight::Lost),
+        Seen::Added(object) => (object, Sight::Added),
+        Seen::Modified(object) => (object, Sight::Modified),
+        Seen::Deleted(object) => (object, Sight::Deleted),
+    };
+    let lease = object::read(&object)?;
+    let sight = sight(lease.clone());
+    if let Some(store) = keeps {
+        match sight {
+            Sight::Deleted(_) => store.forget(&lease.name),
+            _ => store.saw(&lease.name, object),
+        }
+    }
+    Some(sight)
+}
+
+/// What a watch tells of objects of any kind.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Seen {
+    /// A consistent list, with which it began anew, and its version.
+    Listed(Vec<Value>, Version),
+    Added(Value),
+    Modified(Value),
+    Deleted(Value),
+    /// Nothing is seen from now on.
+    Lost,
+}
+
+/// Follows the objects of `resource` at `path` that `query` chooses. `Err` comes each time the server says no, and the
+/// stream goes on.
+///
+/// # Cancel safety
+/// `next()` is cancel safe. Dropping the stream ends its request.
+pub(crate) fn objects(
+    store: &Store,
+    resource: &'static str,
+    path: String,
+    query: String,
+    clock: Clock,
+    patience: Patience,
+) -> impl Stream<Item = Result<Seen, Refusal>> + Send + 'static {
     let watch = Watch {
-        // One Lease by its name is followed to be updated, or deleted.
-        keeps: matches!(selector, Selector::Name(_)),
         store: store.clone(),
+        resource,
+        path,
         query,
         clock,
         patience,
@@ -102,8 +168,9 @@ pub(crate) fn watch(
 
 struct Watch {
     store: Store,
+    resource: &'static str,
+    path: String,
     query: String,
-    keeps: bool,
     clock: Clock,
     patience: Patience,
     phase: Phase,
@@ -130,13 +197,13 @@ struct Reading {
 }
 
 enum Next {
-    Say(Sight),
+    Say(Seen),
     Again,
     Lost(&'static str),
 }
 
 impl Watch {
-    async fn next(&mut self) -> Result<Sight, Refusal> {
+    async fn next(&mut self) -> Result<Seen, Refusal> {
         if let Some(refusal) = self.refusal.take() {
             return Err(refusal);
         }
@@ -144,11 +211,13 @@ impl Watch {
             match &mut self.phase {
                 Phase::List => {
                     self.back_off().await;
-                    let listed = self.store.list(&self.query, self.patience.answer).await;
+                    let uri = format!("{}?{}", self.path, self.query);
+                    let patience = self.patience.answer;
+                    let listed = self.store.list(self.resource, &uri, patience).await;
                     self.refused = listed.is_err();
-                    if let Reply::List(leases, version) = listed? {
+                    if let Some((objects, version)) = listed? {
                         self.phase = Phase::Open(version);
-                        return Ok(Sight::Listed(leases, version));
+                        return Ok(Seen::Listed(objects, version));
                     }
                     self.failures += 1;
                 }
@@ -191,10 +260,10 @@ impl Watch {
         let Phase::Read(reading) = &mut self.phase else {
             return Next::Again;
         };
-        let (object, sight): (Value, fn(Lease) -> Sight) = match event {
-            Some(Ok(WatchEvent::Added(object))) => (object, Sight::Added),
-            Some(Ok(WatchEvent::Modified(object))) => (object, Sight::Modified),
-            Some(Ok(WatchEvent::Deleted(object))) => (object, Sight::Deleted),
+        let seen = match event {
+            Some(Ok(WatchEvent::Added(object))) => Seen::Added(object),
+            Some(Ok(WatchEvent::Modified(object))) => Seen::Modified(object),
+            Some(Ok(WatchEvent::Deleted(object))) => Seen::Deleted(object),
             Some(Ok(WatchEvent::Bookmark(bookmark))) => {
                 self.failures = 0;
                 return match bookmark.metadata.resource_version.parse() {
@@ -218,33 +287,33 @@ impl Watch {
                 return Next::Again;
             }
         };
-        let Some(lease) = object::read(&object) else {
-            tracing::warn!("a Lease without name, uid or version in a watch");
+        let (Seen::Added(object) | Seen::Modified(object) | Seen::Deleted(object)) = &seen else {
+            return Next::Again;
+        };
+        let Some(version) = object.get("metadata").and_then(object::version) else {
+            tracing::warn!(
+                resource = self.resource,
+                "an object without a version in a watch"
+            );
             return Next::Again;
         };
         self.failures = 0;
-        reading.version = reading.version.max(lease.version);
-        if self.keeps {
-            match sight(lease.clone()) {
-                Sight::Deleted(_) => self.store.forget(&lease.name),
-                _ => self.store.saw(&lease.name, object),
-            }
-        }
-        Next::Say(sight(lease))
+        reading.version = reading.version.max(version);
+        Next::Say(seen)
     }
 
-    fn lost(&mut self, why: &'static str) -> Sight {
+    fn lost(&mut self, why: &'static str) -> Seen {
         tracing::debug!(rule = "T2", query = self.query, why, "watch lost");
         self.phase = Phase::List;
         self.failures += 1;
-        Sight::Lost
+        Seen::Lost
     }
 
     async fn open(&mut self, version: Version) -> Result<Option<Events>, Refusal> {
         let and = if self.query.is_empty() { "" } else { "&" };
         let uri = format!(
             "{}?{}{and}watch=true&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={version}",
-            self.store.path(),
+            self.path,
             self.query,
             self.patience.watch.as_secs(),
         );
@@ -265,7 +334,8 @@ impl Watch {
             Ok(Err(Error::Api(status))) if (400..=409).contains(&status.code) => {
                 let body = serde_json::to_value(&status).unwrap_or_default();
                 let namespace = self.store.namespace();
-                let refusal = Refusal::new(Verb::Watch, "leases", namespace, status.code, &body);
+                let refusal =
+                    Refusal::new(Verb::Watch, self.resource, namespace, status.code, &body);
                 (Outcome::Refused, Some(refusal.to_string()), Err(refusal))
             }
             Ok(Err(error)) => (Outcome::Unknown, Some(chain(&error)), Ok(None)),

@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use metaparticle_local::{Cluster, api::fault::Requests as Hit};
-use metaparticle_protocol::Request as Asked;
 use metaparticle_protocol::{
     Identity, Name,
     lease::{Draft, When, key},
 };
+use metaparticle_protocol::{Reply, Request as Asked};
 
 use super::*;
 use crate::testing::{Real, SOON, embedded};
