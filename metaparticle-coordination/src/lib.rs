@@ -1,4 +1,4 @@
-//! Elections and locks over the Kubernetes API: the driver of `metaparticle-protocol`.
+//! Elections, locks and shards over the Kubernetes API: the driver of `metaparticle-protocol`.
 
 #![allow(dead_code, reason = "what elections and locks use comes with them")]
 
@@ -9,6 +9,7 @@ pub mod guide;
 pub mod lease;
 pub mod lock;
 pub mod session;
+pub mod shards;
 
 mod clock;
 mod connect;
@@ -30,6 +31,7 @@ mod refusal;
 mod sigterm;
 mod store;
 mod sugar;
+mod suspects;
 #[cfg(test)]
 mod testing;
 mod watch;

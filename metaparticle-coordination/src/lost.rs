@@ -30,6 +30,12 @@ pub enum Lost {
         /// Why.
         why: Arc<str>,
     },
+    /// The slot moves to another process, or did (M4).
+    #[error("its slot moves to another process")]
+    Moved,
+    /// The map of shards is gone, or says nothing any more (M5).
+    #[error("the map of shards is gone")]
+    NoMap,
     /// A later holder has claimed what it guards: the API server showed, or refused by, a higher token (F1, F3).
     #[error("a later holder has claimed what it guards")]
     Fenced,
@@ -50,6 +56,8 @@ impl Lost {
             Self::Taken { .. } | Self::Deleted | Self::Changed => "E6",
             Self::RolledBack => "W3",
             Self::Session { .. } => "S2",
+            Self::Moved => "M4",
+            Self::NoMap => "M5",
             Self::Fenced => "F3",
             Self::Released | Self::Shutdown => "E4",
         }

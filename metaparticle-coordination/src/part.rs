@@ -20,6 +20,8 @@ pub enum Kind {
     Session,
     /// A lock of any kind, by its name.
     Lock,
+    /// The slots of a map of shards.
+    Shard,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Self::Election => "election",
             Self::Session => "session",
             Self::Lock => "lock",
+            Self::Shard => "shard",
         }
     }
 }
@@ -99,8 +102,7 @@ impl Part {
         self.acquired.fetch_add(1, Ordering::Relaxed);
         let (kind, name) = (self.kind.as_str(), &self.name);
         let token = token.map(|token| token.0);
-        // Locks come and go hundreds of times a second.
-        if self.kind == Kind::Lock {
+        if self.is_frequent() {
             tracing::debug!(kind, %name, token, "acquired");
             return;
         }
@@ -113,8 +115,8 @@ impl Part {
     pub(crate) fn released(&self, successor: Option<&str>) {
         self.released.fetch_add(1, Ordering::Relaxed);
         let (kind, name) = (self.kind.as_str(), &self.name);
-        if self.kind == Kind::Lock {
-            tracing::debug!(rule = "L4", kind, %name, "released");
+        if self.is_frequent() {
+            tracing::debug!(kind, %name, "released");
             return;
         }
         tracing::info!(rule = "E4", kind, %name, successor, "released");
@@ -126,6 +128,11 @@ impl Part {
     pub(crate) fn lost(&self, why: &Lost) {
         self.lost.fetch_add(1, Ordering::Relaxed);
         let (kind, name) = (self.kind.as_str(), &self.name);
+        if self.kind == Kind::Shard {
+            // Thousands at a time: who drives them says it once.
+            tracing::debug!(rule = why.rule(), kind, %name, %why, "lost");
+            return;
+        }
         tracing::warn!(rule = why.rule(), kind, %name, %why, "lost");
         self.tell("Lost", format!("lost {kind} {name}: {why}"), true);
     }
@@ -143,6 +150,11 @@ impl Part {
             tracing::info!(kind, %name, "well again");
         }
         *present = trouble;
+    }
+
+    /// Locks come and go hundreds of times a second, slots thousands at a time.
+    fn is_frequent(&self) -> bool {
+        matches!(self.kind, Kind::Lock | Kind::Shard)
     }
 
     pub(crate) fn health(&self) -> Health {

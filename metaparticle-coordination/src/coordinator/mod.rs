@@ -5,7 +5,10 @@ mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -62,6 +65,8 @@ struct Inner {
     drain: Duration,
     session_budget: Budget,
     session: session::Slot,
+    /// Whether its session says of a map of shards what it owns.
+    shards: AtomicBool,
     events: Events,
     handle: Handle,
     tasks: Mutex<JoinSet<()>>,
@@ -153,6 +158,7 @@ impl Builder {
                 drain: self.drain,
                 session_budget,
                 session: session::Slot::default(),
+                shards: AtomicBool::new(false),
                 events,
                 handle,
                 tasks: Mutex::default(),
@@ -339,6 +345,11 @@ impl Coordinator {
     /// Where its session is kept.
     pub(crate) fn session_slot(&self) -> &session::Slot {
         &self.inner.session
+    }
+
+    /// Whether nobody has claimed that before.
+    pub(crate) fn claim_shards(&self) -> bool {
+        !self.inner.shards.swap(true, Ordering::AcqRel)
     }
 
     /// Who it is, in parts.

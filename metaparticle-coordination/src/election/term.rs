@@ -10,7 +10,7 @@ use std::{
 };
 
 use metaparticle_protocol::{
-    Token,
+    Moment, Token,
     election::{Ended, Input},
     fence::Kind,
 };
@@ -209,6 +209,15 @@ impl Term {
             Some(other) => Err(lost(&other)),
             None => Err(Lost::Shutdown),
         }
+    }
+
+    /// When it ends, unless it is renewed; `None` if it has ended.
+    pub(crate) fn deadline(&self) -> Option<Moment> {
+        self.held.deadline()
+    }
+
+    pub(crate) fn fencing(&self) -> Token {
+        self.token
     }
 
     /// Whether its owner gave it away, rather than lost it.

@@ -9,11 +9,13 @@ use std::{
 use metaparticle_protocol::{
     Moment, Name, Token,
     lock::{Guard, Kind},
+    shard::{assigner, owner},
 };
 use tokio::sync::{Notify, oneshot};
 
 use super::View;
 use crate::{
+    drive::Inbox,
     error::Error,
     lost::Lost,
     word::{Held, Keeper},
@@ -59,8 +61,31 @@ pub(super) struct Book {
 pub(super) struct Pages {
     pub(super) guards: HashMap<Guard, Page>,
     pub(super) view: Option<View>,
+    /// What rests on the session beside locks: it is told of it.
+    owner: Option<(Inbox<owner::Input>, Inbox<assigner::Input>)>,
+    /// The last deadline of the session.
+    until: Option<Moment>,
     next: u64,
     ended: bool,
+}
+
+impl Pages {
+    fn is_empty(&self) -> bool {
+        self.guards.is_empty() && self.owner.is_none()
+    }
+
+    fn tell(&self, input: owner::Input) {
+        let Some((owner, assigner)) = &self.owner else {
+            return;
+        };
+        // Nobody there: it has ended.
+        let _ = match &input {
+            owner::Input::Opened { .. } => assigner.send(assigner::Input::Opened),
+            owner::Input::Lost => assigner.send(assigner::Input::Lost),
+            _ => Ok(()),
+        };
+        let _ = owner.send(input);
+    }
 }
 
 impl Book {
@@ -101,15 +126,47 @@ impl Book {
     pub(super) fn remove(&self, guard: Guard) -> Option<Page> {
         let mut pages = self.open();
         let page = pages.guards.remove(&guard);
-        if pages.guards.is_empty() {
+        if pages.is_empty() {
             self.empty.notify_waiters();
         }
         page
     }
 
+    /// There is a session.
+    pub(super) fn opened(&self, view: View) {
+        let mut pages = self.open();
+        let (name, uid) = (view.name.clone(), view.uid.clone());
+        pages.tell(owner::Input::Opened { name, uid });
+        (pages.view, pages.until) = (Some(view), None);
+    }
+
+    /// From now on these are told of the session, beginning with what it is.
+    pub(super) fn own(&self, owner: Inbox<owner::Input>, assigner: Inbox<assigner::Input>) {
+        let mut pages = self.open();
+        pages.owner = Some((owner, assigner));
+        if let Some(View { name, uid, .. }) = pages.view.clone() {
+            pages.tell(owner::Input::Opened { name, uid });
+        }
+        if let Some(until) = pages.until {
+            pages.tell(owner::Input::Valid { until });
+        }
+    }
+
+    /// Nothing rests on the session beside locks.
+    pub(super) fn disown(&self) {
+        let mut pages = self.open();
+        pages.owner = None;
+        if pages.guards.is_empty() {
+            self.empty.notify_waiters();
+        }
+    }
+
     /// All that is held is good until then.
     pub(super) fn extend(&self, deadline: Moment) {
-        for page in self.open().guards.values() {
+        let mut pages = self.open();
+        pages.until = Some(deadline);
+        pages.tell(owner::Input::Valid { until: deadline });
+        for page in pages.guards.values() {
             if let Some(keeper) = page.keeper.as_ref().filter(|_| !page.lost) {
                 // Too late: the machine says so as well.
                 keeper.extend(deadline);
@@ -117,12 +174,12 @@ impl Book {
         }
     }
 
-    /// Waits until nothing is wished for or held.
+    /// Waits until nothing is wished for, held or owned.
     pub(super) async fn emptied(&self) {
         loop {
             let mut empty = std::pin::pin!(self.empty.notified());
             empty.as_mut().enable();
-            if self.open().guards.is_empty() {
+            if self.open().is_empty() {
                 return;
             }
             empty.await;
@@ -132,7 +189,8 @@ impl Book {
     /// Those who wait for a release that the session's end has made: nothing is left to wait for.
     pub(super) fn session_ended(&self) {
         let mut pages = self.open();
-        pages.view = None;
+        pages.tell(owner::Input::Lost);
+        (pages.view, pages.until) = (None, None);
         for page in pages.guards.values_mut().filter(|page| page.ending) {
             page.released = None;
         }
@@ -142,7 +200,8 @@ impl Book {
     pub(super) fn end(&self) {
         let mut pages = self.open();
         pages.ended = true;
-        pages.view = None;
+        pages.tell(owner::Input::Lost);
+        (pages.view, pages.until) = (None, None);
         for (_, page) in pages.guards.drain() {
             if let Some(keeper) = &page.keeper {
                 keeper.close(Lost::Shutdown);

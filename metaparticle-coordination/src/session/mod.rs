@@ -23,6 +23,7 @@ mod book;
 mod tenant;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     panic::Location,
     sync::{Arc, Mutex, PoisonError},
@@ -33,6 +34,7 @@ use metaparticle_protocol::{
     Budget, Member, Mutants, Name, Uid,
     lock::{Guard, Kind},
     member::Input,
+    shard::{assigner, owner},
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
@@ -216,6 +218,31 @@ impl Session {
             }
         }
         Some(released)
+    }
+
+    /// These rest on the session from now on, and are told of it: until [`disown`](Self::disown) it is not closed.
+    pub(crate) fn own(&self, owner: Inbox<owner::Input>, assigner: Inbox<assigner::Input>) {
+        self.book.own(owner, assigner);
+    }
+
+    /// Nothing rests on the session beside locks.
+    pub(crate) fn disown(&self) {
+        self.book.disown();
+    }
+
+    /// A session is needed: one is opened, if there is none.
+    pub(crate) fn demand(&self) {
+        let _ = self.inbox.send(Input::Open);
+    }
+
+    /// What the process tells others in its session's Lease.
+    pub(crate) fn tell(&self, told: BTreeMap<&'static str, Arc<str>>, now: bool) {
+        let _ = self.inbox.send(Input::Tell { told, now });
+    }
+
+    /// The store went back (W3).
+    pub(crate) fn rolled_back(&self) {
+        let _ = self.inbox.send(Input::RolledBack);
     }
 
     /// As if the kernel had said which container this is.

@@ -3,13 +3,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use metaparticle_protocol::{
-    Budget, Member, Uid, Watch,
+    Budget, Member, Watch,
     lock::{Failure, Guard, Loss},
     member::{Action, Input},
     session::Ended,
 };
-
-use tokio::task::AbortHandle;
 
 use super::{
     View,
@@ -25,6 +23,7 @@ use crate::{
     part::Part,
     proof,
     store::Store,
+    suspects::Suspects,
     word::incarnation,
 };
 
@@ -37,24 +36,10 @@ pub(super) struct Tenant {
     whoami: Whoami,
     /// Whether it was asked in which container this process runs.
     contained: bool,
-    suspects: HashMap<Uid, Suspect>,
+    suspects: Suspects,
     session: Arc<Part>,
     locks: Arc<Part>,
     closed: bool,
-}
-
-/// The holder of a session that stands before us: the end of its container is looked out for.
-struct Suspect {
-    container: Arc<str>,
-    task: Option<AbortHandle>,
-}
-
-impl Drop for Suspect {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
 }
 
 impl Tenant {
@@ -74,7 +59,7 @@ impl Tenant {
             watches: HashMap::new(),
             whoami,
             contained: false,
-            suspects: HashMap::new(),
+            suspects: Suspects::default(),
             session,
             locks,
             closed: false,
@@ -134,32 +119,6 @@ impl Tenant {
             let own = own.await.inspect_err(proof::without).ok()??;
             Some(Input::Contained(own.to_string().into()))
         });
-    }
-
-    /// Looks out for the end of those who stand before us, while we wait for their sessions to expire (P1).
-    fn suspect(&mut self, machine: &Member, context: &mut Context<Input>) {
-        let named: HashMap<_, _> = machine.suspects().collect();
-        self.suspects.retain(|uid, suspect| {
-            named
-                .get(uid)
-                .is_some_and(|name| **name == suspect.container)
-        });
-        for (uid, name) in named {
-            if self.suspects.contains_key(uid) {
-                continue;
-            }
-            let task = name.parse().ok().map(|container| {
-                let (client, uid) = (self.store.client().clone(), uid.clone());
-                context.start(async move {
-                    let ended = proof::ended(client, container).await;
-                    ended.inspect_err(proof::without).ok()?;
-                    Some(Input::Proven { uid })
-                })
-            });
-            let container = Arc::clone(name);
-            self.suspects
-                .insert(uid.clone(), Suspect { container, task });
-        }
     }
 
     fn warn(&self, waits: Guard, holds: Guard) {
@@ -235,7 +194,7 @@ impl Driver for Tenant {
                 self.session.acquired(None);
                 self.find_container(context);
                 let budget = self.budget;
-                self.book.open().view = Some(View { name, uid, budget });
+                self.book.opened(View { name, uid, budget });
             }
             Action::Lost(Ended::Closed) => {}
             Action::Lost(why) => {
@@ -254,7 +213,11 @@ impl Driver for Tenant {
     }
 
     fn settled(&mut self, machine: &Member, context: &mut Context<Input>) -> bool {
-        self.suspect(machine, context);
+        // Who stands before us, while we wait for their sessions to expire (P1).
+        let client = self.store.client();
+        let suspects = machine.suspects();
+        self.suspects
+            .follow(suspects, client, context, |uid| Input::Proven { uid });
         if self.closed && machine.session().is_none() && self.book.open().view.take().is_some() {
             self.session.released(None);
         }

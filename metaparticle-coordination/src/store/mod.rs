@@ -255,6 +255,17 @@ impl Store {
         sent.unwrap_or_else(|_| Err(format!("no answer within {} ms", within.as_millis())))
     }
 
+    /// What an answer means that says of `verb` on `resource`: not done.
+    pub(crate) fn failed(
+        &self,
+        verb: Verb,
+        resource: &'static str,
+        sent: Sent,
+    ) -> (Reply, Outcome, Option<Arc<str>>) {
+        let answer = answer::of(verb, resource, self.namespace(), None, sent);
+        (answer.reply, answer.outcome, answer.trouble)
+    }
+
     async fn get(&self, name: &Name) -> Answer {
         let path = format!("/{name}");
         let sent = self.send(http::Method::GET, &path, None).await;

@@ -170,6 +170,12 @@ impl Held {
         }
     }
 
+    /// When it ends, unless it is renewed; `None` if it has ended.
+    pub(crate) fn deadline(&self) -> Option<Moment> {
+        let deadline = self.shared.state.check(self.shared.now())?;
+        Some(Moment::new(Duration::from_nanos(deadline)))
+    }
+
     /// How long it stays valid without another renewal; zero if it is not.
     pub(crate) fn remaining(&self) -> Duration {
         let now = self.shared.now();

@@ -19,6 +19,8 @@ pub enum Kind {
     Election,
     /// A mutex, or the writer of a read-write lock (L6).
     Lock,
+    /// A slot of a map of shards (M3): what is guarded belongs to one slot, so that its tokens rise.
+    Shard,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
         match self {
             Self::Election => "election.metaparticle.dev",
             Self::Lock => "lock.metaparticle.dev",
+            Self::Shard => "shard.metaparticle.dev",
         }
     }
 }
@@ -37,6 +40,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Election => "election",
             Self::Lock => "lock",
+            Self::Shard => "shard",
         })
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Roster {
     dead: BTreeSet<Uid>,
     /// Whether the watch shows what happens.
     pub(super) sighted: bool,
+    /// Since when.
+    since: Moment,
     /// The longest of all durations seen (M7).
     longest: Duration,
     rollback: Rollback,
@@ -99,6 +101,7 @@ impl Roster {
             seen: BTreeMap::new(),
             dead: BTreeSet::new(),
             sighted: false,
+            since: Moment::default(),
             longest: budget.lease,
             rollback: Rollback::default(),
             changed: false,
@@ -108,6 +111,11 @@ impl Roster {
     /// How long nobody may own what nobody is known to own (M7).
     pub(super) const fn longest(&self) -> Duration {
         self.longest
+    }
+
+    /// Since when the watch shows what happens.
+    pub(super) const fn sighted_since(&self) -> Moment {
+        self.since
     }
 
     /// Who may own slots: one of each pod, the one that began last.
@@ -124,6 +132,15 @@ impl Roster {
         }
         let each = best.into_iter();
         each.map(|(pod, (_, peer))| (pod, peer)).collect()
+    }
+
+    /// Those that the map names and that may live, with the container that their process runs in, if they say (P1).
+    pub(super) fn suspects(&self) -> impl Iterator<Item = (&Uid, &Arc<str>)> {
+        let named = self
+            .seen
+            .iter()
+            .filter(|(_, seen)| seen.named && !seen.proven);
+        named.filter_map(|(uid, seen)| Some((uid, seen.annotations.get(key::CONTAINER)?)))
     }
 
     pub(super) fn life(&self, uid: &Uid) -> Life {
@@ -343,7 +360,7 @@ impl Roster {
             }
             Sight::Listed(leases, version) => {
                 let back = self.rollback.watch_begins(version);
-                self.sighted = true;
+                (self.sighted, self.since) = (true, now);
                 self.changed = true;
                 let there: BTreeSet<_> = leases.iter().map(|lease| lease.uid.clone()).collect();
                 let gone = self.seen.iter();

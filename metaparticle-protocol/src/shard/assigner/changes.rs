@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Assigner, COALESCE, GRACE, Placement};
+use super::{Assigner, Back, COALESCE, GRACE, Placement};
 use crate::{
     Moment, Uid, Version,
     shard::{
@@ -41,6 +41,7 @@ impl Assigner {
             }
         }
         let gives = self.gives(now, uid);
+        let settled = self.is_settled(now);
         let placement = self.placement(map);
         let term = self.term?.token;
         let mut edit = map.edit(version, term, self.mutants);
@@ -55,7 +56,7 @@ impl Assigner {
             {
                 late.insert(owner.uid.clone());
             }
-            match self.need(slot, &entry, gives, placement.as_deref()) {
+            match self.need(slot, &entry, (gives, settled), placement.as_deref()) {
                 Need::Nothing => {}
                 Need::Assign(peer) => {
                     edit.assign(slot, peer);
@@ -121,6 +122,21 @@ impl Assigner {
         false
     }
 
+    /// Whether those who were cut off when this one was could come back since, under new sessions: after an outage their
+    /// slots are to be where they were (T2).
+    fn is_settled(&mut self, now: Moment) -> bool {
+        let since = match self.back {
+            Back::Always => self.roster.sighted_since(),
+            Back::No => return false,
+            Back::Since(back) => back.max(self.roster.sighted_since()),
+        };
+        let end = since + self.config.budget.renew_every;
+        if now < end {
+            self.again(end);
+        }
+        now >= end
+    }
+
     /// Where slots are to be; `None` if nobody may own any.
     fn placement(&mut self, map: &Map) -> Option<Arc<Placement>> {
         if let Some(plan) = &self.plan {
@@ -155,7 +171,7 @@ impl Assigner {
         &self,
         slot: Slot,
         entry: &Entry<'_>,
-        gives: bool,
+        (gives, settled): (bool, bool),
         placement: Option<&'a Placement>,
     ) -> Need<'a> {
         let planned = placement.and_then(|placement| {
@@ -168,7 +184,11 @@ impl Assigner {
         };
         let life = self.roster.life(&owner.uid);
         match entry.to {
-            _ if life == Life::Dead => assign,
+            _ if life == Life::Dead => match planned {
+                // It is back, or others had time to come back.
+                Some(to) if settled || to.pod == owner.pod => assign,
+                _ => Need::Nothing,
+            },
             // To cancel is safe whether or not it is dead.
             Some(to) if matches!(self.roster.life(&to.uid), Life::Dead | Life::Dying) => {
                 Need::Cancel

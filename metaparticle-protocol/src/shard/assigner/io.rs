@@ -58,6 +58,10 @@ pub enum Input {
     },
     /// The term is over: nothing is sent any more.
     Rest,
+    /// This process has lost its own session: so may others have (T2).
+    Lost,
+    /// This process has a session.
+    Opened,
     /// Proof that the process of this session has ended (P1).
     Proven(Uid),
     /// The answer to an [`Action::Send`].

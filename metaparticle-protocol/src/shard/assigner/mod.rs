@@ -40,6 +40,8 @@ pub struct Assigner {
     sessions: Option<Watch>,
     map: Option<Watch>,
     term: Option<Term>,
+    /// This process was cut off, as others may have been: since when it is not any more.
+    back: Back,
     known: Known,
     /// Since when there is none, as far as was seen (M7).
     absent: Option<Moment>,
@@ -65,6 +67,17 @@ pub struct Assigner {
     /// When the map is to be looked at again, whatever happens.
     next: Option<Moment>,
     calls: u64,
+}
+
+/// Whether this process has its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Back {
+    /// It never lost one.
+    Always,
+    /// It was lost.
+    No,
+    /// It has another.
+    Since(Moment),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -119,6 +132,7 @@ impl Assigner {
             sessions: None,
             map: None,
             term: None,
+            back: Back::Always,
             known: Known::Nothing,
             absent: None,
             posted: None,
@@ -144,6 +158,12 @@ impl Assigner {
             Known::Present { map, .. } => Some(map),
             _ => None,
         }
+    }
+
+    /// The sessions that own slots, and the containers of their processes: that one of these has ended is worth proving,
+    /// while this one leads (P1).
+    pub fn suspects(&self) -> impl Iterator<Item = (&Uid, &Arc<str>)> {
+        self.roster.suspects().filter(|_| self.term.is_some())
     }
 
     /// Checked before each request (M1).
@@ -298,6 +318,13 @@ impl Machine for Assigner {
                 }
             }
             Input::Rest => self.rest(&mut actions),
+            Input::Lost => self.back = Back::No,
+            Input::Opened => {
+                if self.back == Back::No {
+                    self.back = Back::Since(now);
+                    self.next = self.term.map(|_| now);
+                }
+            }
             Input::Proven(uid) => self.roster.proven(&uid),
             Input::Reply(call, reply) => {
                 if let Some((uid, step)) = self.asked.remove(&call) {

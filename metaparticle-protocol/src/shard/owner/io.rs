@@ -154,7 +154,7 @@ pub enum Action {
 }
 
 /// Why a slot is not served any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Loss {
     /// Drained by the application, for another.

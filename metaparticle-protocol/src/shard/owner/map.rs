@@ -1,6 +1,6 @@
 //! What an owner reads and sees of the map, and what that proves (M5, W3, W4).
 
-use super::{Action, Flight, Held, Loss, Owner, Read, Shown};
+use super::{Action, Flight, Held, Loss, Owner, Read, Shown, Stage};
 use crate::{
     Call, Moment, Rollback, Uid, Version,
     mutant::Mutant,
@@ -32,7 +32,9 @@ impl Owner {
             return;
         };
         self.next = None;
-        if self.session.is_none() || (self.mutants.has(Mutant::NoMapProof) && self.held.is_some()) {
+        // Without a session nothing is owned that a read could prove; who only follows may doubt what the watch shows.
+        let is_idle = self.session.is_none() && self.stage != Stage::Follows;
+        if is_idle || (self.mutants.has(Mutant::NoMapProof) && self.held.is_some()) {
             // The watch shows what a gate has to know.
             return;
         }

@@ -149,22 +149,42 @@ impl Owner {
     #[must_use]
     pub fn judge(&self, now: Moment, claim: &Claim) -> Verdict {
         let own = self.session.as_ref().map(|(_, uid)| uid);
+        verdict(claim, own, self.here(now, claim.slot))
+    }
+
+    /// What this process knows of a slot.
+    #[must_use]
+    pub fn here(&self, now: Moment, slot: Slot) -> Here {
+        let own = self.session.as_ref().map(|(_, uid)| uid);
         let is_valid = self.deadline().is_some_and(|until| now < until);
-        let entry = self.map().and_then(|map| map.entry(claim.slot));
-        let here = match (self.slots.get(&claim.slot), entry) {
+        let entry = self.map().and_then(|map| map.entry(slot));
+        match (self.slots.get(&slot), entry) {
             (Some(mine), _) if !is_valid => Here::Unproven(mine.token),
             (Some(mine), _) if mine.drain.is_some() => Here::Draining(mine.token),
             (Some(mine), _) => Here::Serving(mine.token),
             (None, Some(entry)) if entry.owner.is_some_and(|peer| Some(&peer.uid) == own) => {
-                if self.acks.generation(claim.slot).is_some() {
+                if self.acks.generation(slot).is_some() {
                     Here::Draining(entry.token)
                 } else {
                     Here::Unproven(entry.token)
                 }
             }
             (None, entry) => Here::Elsewhere(entry.map(|entry| entry.token)),
-        };
-        verdict(claim, own, here)
+        }
+    }
+
+    /// The uid of the session under which slots are owned.
+    #[must_use]
+    pub fn session(&self) -> Option<&Uid> {
+        self.session.as_ref().map(|(_, uid)| uid)
+    }
+
+    /// When the last read was sent that proved the map to be what is held (M5).
+    #[must_use]
+    pub fn proven(&self) -> Option<Moment> {
+        let held = self.held.as_ref()?;
+        let (_, sent) = self.proven.as_ref().filter(|(uid, _)| *uid == held.uid)?;
+        Some(*sent)
     }
 
     /// Until when what is owned can be relied on: the session's deadline, and that of the last proof (M5).
@@ -173,9 +193,7 @@ impl Owner {
         if self.mutants.has(Mutant::NoMapProof) {
             return Some(self.until);
         }
-        let held = self.held.as_ref()?;
-        let (_, sent) = self.proven.as_ref().filter(|(uid, _)| *uid == held.uid)?;
-        Some(self.until.min(*sent + self.config.budget.usable))
+        Some(self.until.min(self.proven()? + self.config.budget.usable))
     }
 
     fn tell(&self, now: bool, actions: &mut Vec<Action>) {
@@ -375,9 +393,16 @@ impl Owner {
                 }
             }
             Input::Doubt => {
-                if now >= self.doubted + DOUBTS || self.doubted == Moment::default() {
-                    self.doubted = now;
-                    self.check(now, Read::Metadata);
+                // One read answers all who doubt before it is sent.
+                if now >= self.doubted {
+                    let is_first = self.doubted == Moment::default();
+                    let at = if is_first {
+                        now
+                    } else {
+                        now.max(self.doubted + DOUBTS)
+                    };
+                    self.doubted = at;
+                    self.check(at, Read::Metadata);
                 }
             }
             Input::Leave => {

@@ -233,12 +233,16 @@ impl Sharer {
                 Action::Watch { watch, by } => effects.push(Effect::Watch { part, watch, by }),
                 Action::Unwatch { watch } => effects.push(Effect::Unwatch { part, watch }),
                 Action::Opened { name, uid } => {
+                    effects.extend(self.assign(now, assigner::Input::Opened));
                     effects.extend(self.own(now, owner::Input::Opened { name, uid }));
                 }
                 Action::Extend { deadline: until } => {
                     effects.extend(self.own(now, owner::Input::Valid { until }));
                 }
-                Action::Lost(_) => effects.extend(self.own(now, owner::Input::Lost)),
+                Action::Lost(_) => {
+                    effects.extend(self.own(now, owner::Input::Lost));
+                    effects.extend(self.assign(now, assigner::Input::Lost));
+                }
                 _ => {}
             }
         }

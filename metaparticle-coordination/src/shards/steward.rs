@@ -1,0 +1,323 @@
+//! [`Steward`]: does what the [`Owner`] of this process wants done.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use metaparticle_protocol::{
+    Moment, Token, Uid,
+    shard::{
+        Owner, Slot,
+        api::Sight,
+        owner::{Action, Input, Loss},
+    },
+};
+
+use super::{
+    Change,
+    store::Maps,
+    table::{Own, Table, View},
+};
+use crate::{
+    drive::{Context, Driver, Watching},
+    lost::Lost,
+    part::Part,
+    session::Session,
+    word::{Held, Keeper, incarnation},
+};
+
+pub(super) struct Steward {
+    maps: Maps,
+    table: Arc<Table>,
+    part: Arc<Part>,
+    /// `None`: it only follows the map.
+    session: Option<Arc<Session>>,
+    watching: Option<Watching>,
+    pages: BTreeMap<Slot, Page>,
+    /// What is owned may be relied on until then.
+    until: Moment,
+    /// The sessions that this process had: what stands under one of these is nobody else's.
+    past: BTreeSet<Uid>,
+    /// What others may see has changed.
+    is_news: bool,
+    /// What was shown last of the map, by its address.
+    shown: Option<Arc<metaparticle_protocol::shard::Map>>,
+    left: bool,
+    /// Since the last time that it was said.
+    gained: usize,
+    lost: BTreeMap<Loss, usize>,
+}
+
+/// A slot that is served, or drained.
+struct Page {
+    token: Token,
+    keeper: Keeper,
+    held: Held,
+    /// Of drains that were called off: their permits go on, and are waited for.
+    earlier: Vec<Keeper>,
+}
+
+impl Page {
+    fn keepers(&self) -> impl Iterator<Item = &Keeper> {
+        self.earlier.iter().chain([&self.keeper])
+    }
+}
+
+impl Steward {
+    pub(super) fn new(
+        maps: Maps,
+        table: Arc<Table>,
+        part: Arc<Part>,
+        session: Option<Arc<Session>>,
+    ) -> Self {
+        Self {
+            maps,
+            table,
+            part,
+            session,
+            watching: None,
+            pages: BTreeMap::new(),
+            until: Moment::default(),
+            past: BTreeSet::new(),
+            is_news: true,
+            shown: None,
+            left: false,
+            gained: 0,
+            lost: BTreeMap::new(),
+        }
+    }
+
+    fn gain(&mut self, slot: Slot, token: Token, until: Moment, context: &Context<Input>) {
+        self.until = self.until.max(until);
+        let (keeper, held) = incarnation(context.clock(), until);
+        let page = Page {
+            token,
+            keeper,
+            held,
+            earlier: Vec::new(),
+        };
+        self.pages.insert(slot, page);
+        self.part.acquired(Some(token));
+        self.gained += 1;
+        let token = token.0;
+        self.table.tell(&Change::Gained { slot, token });
+    }
+
+    fn extend(&mut self, until: Moment, context: &Context<Input>) {
+        self.until = self.until.max(until);
+        self.part.trouble(None);
+        for (slot, page) in &self.pages {
+            let mut lapsed = false;
+            for keeper in page.keepers() {
+                lapsed |= !keeper.extend(until) && std::ptr::eq(keeper, &raw const page.keeper);
+            }
+            if lapsed {
+                // The process stood still between the machine's look at the clock and this one.
+                let (slot, token) = (*slot, page.token);
+                let _ = context.inbox().send(Input::Lapsed { slot, token });
+            }
+        }
+    }
+
+    fn drain(
+        &mut self,
+        slot: Slot,
+        generation: metaparticle_protocol::Version,
+        context: &mut Context<Input>,
+    ) {
+        let Some(page) = self.pages.get(&slot) else {
+            return;
+        };
+        page.keeper.close(Lost::Moved);
+        let drained: Vec<_> = page.keepers().map(Keeper::drained).collect();
+        self.table.tell(&Change::Draining { slot });
+        context.start(async move {
+            for drained in drained {
+                drained.await;
+            }
+            Some(Input::Drained { slot, generation })
+        });
+    }
+
+    fn resume(&mut self, slot: Slot, context: &Context<Input>) {
+        let Some(page) = self.pages.get_mut(&slot) else {
+            return;
+        };
+        let (keeper, held) = incarnation(context.clock(), self.until);
+        let earlier = std::mem::replace(&mut page.keeper, keeper);
+        page.held = held;
+        page.earlier.push(earlier);
+        page.earlier.retain(|keeper| keeper.permits() > 0);
+        self.table.tell(&Change::Resumed { slot });
+    }
+
+    fn lose(&mut self, slot: Slot, why: Loss) {
+        let Some(page) = self.pages.remove(&slot) else {
+            return;
+        };
+        let lost = lost(why);
+        for keeper in page.keepers() {
+            keeper.invalidate(lost.clone());
+        }
+        if why == Loss::Drained {
+            self.part.released(None);
+        } else {
+            self.part.lost(&lost);
+        }
+        *self.lost.entry(why).or_default() += 1;
+        self.table.tell(&Change::Lost { slot, why: lost });
+    }
+
+    /// One line for thousands of slots.
+    fn say(&mut self) {
+        let map = self.part.health().name;
+        if self.gained > 0 {
+            let (slots, owned) = (std::mem::take(&mut self.gained), self.pages.len());
+            tracing::info!(rule = "M4", %map, slots, owned, "slots gained");
+        }
+        for (why, slots) in std::mem::take(&mut self.lost) {
+            let owned = self.pages.len();
+            if matches!(why, Loss::Drained) {
+                tracing::info!(rule = "M4", %map, slots, owned, "slots given away");
+            } else {
+                tracing::warn!(rule = lost(why).rule(), %map, slots, owned, %why, "slots lost");
+            }
+        }
+    }
+
+    fn view(&self, machine: &Owner, now: Moment) -> View {
+        let map = machine.map().cloned();
+        let session = machine.session().cloned();
+        let entries = map.iter().flat_map(|map| map.entries());
+        let own = entries.map(|(slot, entry)| {
+            use metaparticle_protocol::shard::gate::Here;
+            let is_mine =
+                session.is_some() && entry.owner.map(|peer| &peer.uid) == session.as_ref();
+            match (self.pages.get(&slot), is_mine) {
+                (None, false)
+                    if entry
+                        .owner
+                        .is_some_and(|peer| self.past.contains(&peer.uid)) =>
+                {
+                    Own::Unproven(entry.token)
+                }
+                (None, false) => Own::No,
+                (page, _) => match (machine.here(now, slot), page) {
+                    (Here::Serving(token), Some(page)) => Own::Served(token, page.held.clone()),
+                    (Here::Draining(token), _) => Own::Drained(token),
+                    (Here::Serving(token) | Here::Unproven(token), _) => Own::Unproven(token),
+                    (Here::Elsewhere(_), _) => Own::No,
+                },
+            }
+        });
+        View {
+            own: own.collect(),
+            map,
+            session,
+        }
+    }
+}
+
+impl Driver for Steward {
+    type Machine = Owner;
+
+    fn act(&mut self, action: Action, context: &mut Context<Input>) {
+        match action {
+            Action::Ask {
+                call,
+                request,
+                within,
+            } => {
+                let maps = self.maps.clone();
+                context.start(async move {
+                    Some(Input::Answer(call, maps.call(request, within).await))
+                });
+                return;
+            }
+            Action::WatchMap { watch } => {
+                let (sights, part) = (self.maps.watch(context.clock()), Arc::clone(&self.part));
+                let blind = |seen: &Result<Sight, _>| matches!(seen, Ok(Sight::Lost) | Err(_));
+                self.watching = Some(context.follow(sights, blind, move |seen| {
+                    let sight = seen.unwrap_or_else(|refusal| {
+                        part.trouble(Some(refusal.to_string().into()));
+                        Sight::Lost
+                    });
+                    Input::Saw(watch, sight)
+                }));
+                return;
+            }
+            Action::Session => {
+                if let Some(session) = &self.session {
+                    session.demand();
+                }
+            }
+            Action::Tell { told, now } => {
+                if let Some(session) = &self.session {
+                    session.tell(told, now);
+                }
+                return;
+            }
+            Action::RolledBack => {
+                if let Some(session) = &self.session {
+                    session.rolled_back();
+                }
+            }
+            Action::Gained { slot, token, until } => self.gain(slot, token, until, context),
+            Action::Valid { until } => {
+                self.extend(until, context);
+                return;
+            }
+            Action::Drain {
+                slot, generation, ..
+            } => self.drain(slot, generation, context),
+            Action::Resumed { slot } => self.resume(slot, context),
+            Action::Lost { slot, why } => self.lose(slot, why),
+            Action::Left => self.left = true,
+            Action::Refused(why) => self.part.trouble(Some(why)),
+        }
+        self.is_news = true;
+    }
+
+    fn settled(&mut self, machine: &Owner, context: &mut Context<Input>) -> bool {
+        let map = machine.map();
+        let is_other = match (map, &self.shown) {
+            (Some(map), Some(shown)) => !Arc::ptr_eq(map, shown),
+            (map, shown) => map.is_some() != shown.is_some(),
+        };
+        let is_session = machine.session() != self.table.view().session.as_ref();
+        if std::mem::take(&mut self.is_news) || is_other || is_session {
+            self.shown = map.cloned();
+            self.past.extend(machine.session().cloned());
+            self.table.publish(self.view(machine, context.now()));
+            self.say();
+        }
+        self.table.prove(machine.proven());
+        !self.left
+    }
+}
+
+impl Drop for Steward {
+    fn drop(&mut self) {
+        for slot in self.pages.keys().copied().collect::<Vec<_>>() {
+            self.lose(slot, Loss::Session);
+        }
+        self.table.publish(View::default());
+        self.table.leave();
+        if let Some(session) = &self.session {
+            session.disown();
+        }
+    }
+}
+
+fn lost(why: Loss) -> Lost {
+    match why {
+        Loss::Drained | Loss::DrainTooLong | Loss::Moved => Lost::Moved,
+        Loss::NoMap => Lost::NoMap,
+        Loss::RolledBack => Lost::RolledBack,
+        Loss::Session => Lost::Session {
+            why: why.to_string().into(),
+        },
+        _ => Lost::Expired,
+    }
+}

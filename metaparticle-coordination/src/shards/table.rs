@@ -1,0 +1,263 @@
+//! [`Table`]: what everybody in this process may know of the slots, at once and from memory; written by the driver alone.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use metaparticle_protocol::{
+    Moment, Token, Uid,
+    shard::{Claim, Map, Slot, SlotCount, Verdict, gate},
+};
+use tokio::sync::{mpsc, watch};
+
+use super::{Change, Peer, Place, store::Maps};
+use crate::word::Held;
+
+/// Who leaves waits so long for a sign that its slots are taken over.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) pod: Arc<str>,
+    maps: Maps,
+    view: ArcSwap<View>,
+    /// Counts the views.
+    changed: watch::Sender<u64>,
+    /// When the last read was sent that proved the map (M5).
+    proven: watch::Sender<Option<Moment>>,
+    /// Nothing is owned any more, nor will be.
+    left: watch::Sender<bool>,
+    followers: Mutex<Followers>,
+}
+
+/// At one moment.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    pub(super) map: Option<Arc<Map>>,
+    /// Of this process.
+    pub(super) session: Option<Uid>,
+    /// By slot; empty as long as there is no map.
+    pub(super) own: Vec<Own>,
+}
+
+/// A slot, as far as it concerns this process.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Own {
+    /// It does not.
+    #[default]
+    No,
+    /// It is served.
+    Served(Token, Held),
+    /// It is drained here, or was.
+    Drained(Token),
+    /// It is ours, as the map says, and not served: nothing proves it yet, or any more.
+    Unproven(Token),
+}
+
+/// Who is told of changes.
+#[derive(Debug, Default)]
+struct Followers {
+    senders: Vec<mpsc::UnboundedSender<Change>>,
+    /// What is owned, for who comes later.
+    owned: std::collections::BTreeMap<Slot, Token>,
+    closed: bool,
+}
+
+impl Table {
+    pub(super) fn new(pod: Arc<str>, maps: Maps) -> Self {
+        Self {
+            pod,
+            maps,
+            view: ArcSwap::default(),
+            changed: watch::Sender::new(0),
+            proven: watch::Sender::new(None),
+            left: watch::Sender::new(false),
+            followers: Mutex::default(),
+        }
+    }
+
+    pub(super) fn key(&self) -> Option<Arc<[u8]>> {
+        self.maps.key()
+    }
+
+    pub(super) fn view(&self) -> arc_swap::Guard<Arc<View>> {
+        self.view.load()
+    }
+
+    pub(super) fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// The slot of a key, once the number of slots is known.
+    pub(super) fn slot(&self, key: &[u8]) -> Option<Slot> {
+        let slots = self.view().map.as_ref()?.slots();
+        Some(slot(key, slots))
+    }
+
+    pub(super) fn find(&self, slot: Slot) -> Place {
+        let view = self.view();
+        match view.own.get(slot.0 as usize) {
+            Some(Own::Served(_, held)) if held.check().is_ok() => Place::Here,
+            Some(Own::Served(..) | Own::Unproven(_)) => Place::Unproven,
+            Some(Own::Drained(_)) => Place::Draining,
+            Some(Own::No) | None => {
+                let Some(map) = &view.map else {
+                    return Place::NoMap;
+                };
+                let entry = map.entry(slot);
+                entry.map_or(Place::Nobody, |entry| match entry.owner {
+                    Some(owner) => Place::Peer(Peer {
+                        pod: Arc::clone(&owner.pod),
+                        session: owner.uid.clone(),
+                        address: Arc::clone(&owner.address),
+                        token: entry.token,
+                    }),
+                    None => Place::Nobody,
+                })
+            }
+        }
+    }
+
+    /// What the slot is held by, if it is served here.
+    pub(super) fn held(&self, slot: Slot) -> Option<(Token, Held)> {
+        match self.view().own.get(slot.0 as usize)? {
+            Own::Served(token, held) => Some((*token, held.clone())),
+            _ => None,
+        }
+    }
+
+    /// M8, by what is known here.
+    pub(super) fn judge(&self, claim: &Claim) -> Verdict {
+        let view = self.view();
+        let here = match view.own.get(claim.slot.0 as usize) {
+            Some(Own::Served(token, held)) if held.check().is_ok() => gate::Here::Serving(*token),
+            Some(Own::Served(token, _) | Own::Unproven(token)) => gate::Here::Unproven(*token),
+            Some(Own::Drained(token)) => gate::Here::Draining(*token),
+            Some(Own::No) | None => {
+                let entry = view.map.as_ref().and_then(|map| map.entry(claim.slot));
+                gate::Here::Elsewhere(entry.map(|entry| entry.token))
+            }
+        };
+        gate::verdict(claim, view.session.as_ref(), here)
+    }
+
+    /// Everybody sees this from now on.
+    pub(super) fn publish(&self, view: View) {
+        self.view.store(Arc::new(view));
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn prove(&self, sent: Option<Moment>) {
+        self.proven.send_if_modified(|proven| {
+            let changed = *proven != sent;
+            *proven = sent;
+            changed
+        });
+    }
+
+    /// Waits for the proof of a read that was sent at `begin` or later, at most `patience`.
+    pub(super) async fn proven(&self, begin: Moment, patience: Duration) {
+        let mut proven = self.proven.subscribe();
+        let fresh = proven.wait_for(|sent| sent.is_some_and(|sent| sent >= begin));
+        // The table has the sender: there is nothing else that could end it.
+        let _ = tokio::time::timeout(patience, fresh).await;
+    }
+
+    /// Something became of slots.
+    pub(super) fn tell(&self, change: &Change) {
+        let mut followers = self.followers();
+        match change {
+            Change::Gained { slot, token } => {
+                followers.owned.insert(*slot, Token(*token));
+            }
+            Change::Lost { slot, .. } => {
+                followers.owned.remove(slot);
+            }
+            Change::Draining { .. } | Change::Resumed { .. } => {}
+        }
+        followers
+            .senders
+            .retain(|sender| sender.send(change.clone()).is_ok());
+    }
+
+    /// What is owned, as if it came now, and all that comes.
+    pub(super) fn follow(&self) -> mpsc::UnboundedReceiver<Change> {
+        let (sender, changes) = mpsc::unbounded_channel();
+        let mut followers = self.followers();
+        for (slot, token) in &followers.owned {
+            let (slot, token) = (*slot, token.0);
+            let _ = sender.send(Change::Gained { slot, token });
+        }
+        if !followers.closed {
+            followers.senders.push(sender);
+        }
+        changes
+    }
+
+    pub(super) fn is_left(&self) -> bool {
+        *self.left.borrow()
+    }
+
+    /// Nothing is owned any more, nor will be: followers come to their end.
+    pub(super) fn leave(&self) {
+        self.left.send_replace(true);
+        let mut followers = self.followers();
+        followers.senders.clear();
+        followers.closed = true;
+    }
+
+    /// Waits until nothing is owned any more, or until nothing has changed for a while: then nobody takes anything over.
+    pub(super) async fn left(&self) {
+        let mut left = self.left.subscribe();
+        let mut changed = self.changed();
+        loop {
+            tokio::select! {
+                biased;
+                _ = left.wait_for(|left| *left) => return,
+                _ = changed.changed() => {}
+                () = tokio::time::sleep(PATIENCE) => return,
+            }
+        }
+    }
+
+    fn followers(&self) -> MutexGuard<'_, Followers> {
+        // Nothing in here panics halfway through a change.
+        self.followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The slot of a key: the first bits of its frozen hash, as in the pure map.
+pub(super) fn slot(key: &[u8], slots: SlotCount) -> Slot {
+    let bits = slots.number().trailing_zeros();
+    // In two steps: one slot would shift by 64.
+    let slot = metaparticle_shard::hash(key) >> 1 >> (63 - bits);
+    Slot(u32::try_from(slot).expect("a map has few slots"))
+}
+
+#[cfg(test)]
+mod tests {
+    use metaparticle_shard::{Access, Assigner, Layout, Members};
+
+    use super::*;
+
+    #[test]
+    fn slots_of_keys_are_those_of_the_pure_map() {
+        for count in [1, 2, 4096, 16_384] {
+            let slots = SlotCount::try_new(count).unwrap();
+            let layout = Layout::try_new(count, 1, Assigner::MinMove, Access::Exclusive).unwrap();
+            let members = Members::named(["a"]).unwrap();
+            let map = layout.build(&members).unwrap();
+            for key in ["", "alice", "bob", "a key that is longer than others"] {
+                assert_eq!(
+                    slot(key.as_bytes(), slots).0 as usize,
+                    map.slot(key).index()
+                );
+            }
+        }
+    }
+}
