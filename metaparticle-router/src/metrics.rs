@@ -303,3 +303,112 @@ fn escaped(label: &str) -> String {
         .replace('"', "\\\"")
         .replace('\n', "\\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(count: impl FnOnce(&Recorder, &Recorder)) -> String {
+        let metrics = Arc::new(Metrics::new(2));
+        count(&metrics.recorder(0), &metrics.recorder(1));
+        metrics.text("users-1")
+    }
+
+    fn value(text: &str, name: &str) -> String {
+        let line = text.lines().find(|line| line.starts_with(name));
+        let line = line.unwrap_or_else(|| panic!("no {name} in {text}"));
+        line.rsplit(' ').next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn requests_are_counted_by_outcome_and_class_over_all_threads() {
+        let text = counted(|one, two| {
+            let took = Duration::from_millis(3);
+            one.end(Outcome::Here, StatusCode::OK, took);
+            two.end(Outcome::Here, StatusCode::NO_CONTENT, took);
+            two.end(Outcome::Peer, StatusCode::NOT_FOUND, took);
+            for &reason in Reason::ALL {
+                one.end(Outcome::Refused(reason), reason.status(), took);
+            }
+        });
+        let of = |outcome: &str, class: u16| {
+            format!(
+                "metaparticle_router_requests_total{{shard=\"users-1\",outcome=\"{outcome}\",class=\"{class}xx\"}}"
+            )
+        };
+        assert_eq!(value(&text, &of("here", 2)), "2");
+        assert_eq!(value(&text, &of("peer", 4)), "1");
+        for reason in Reason::ALL {
+            let class = reason.status().as_u16() / 100;
+            assert_eq!(value(&text, &of(reason.as_str(), class)), "1", "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_counted_in_growing_buckets() {
+        let text = counted(|one, two| {
+            for micros in [250, 251, 9_999, 61_000_000] {
+                let recorder = if micros == 251 { two } else { one };
+                recorder.end(Outcome::Here, StatusCode::OK, Duration::from_micros(micros));
+            }
+        });
+        let bucket = |le: &str| {
+            let name = format!(
+                "metaparticle_router_request_seconds_bucket{{shard=\"users-1\",le=\"{le}\"}}"
+            );
+            value(&text, &name)
+        };
+        assert_eq!(bucket("0.00025"), "1");
+        assert_eq!(bucket("0.0005"), "2");
+        assert_eq!(bucket("0.005"), "2");
+        assert_eq!(bucket("0.01"), "3");
+        assert_eq!(bucket("60"), "3");
+        assert_eq!(bucket("+Inf"), "4");
+        assert_eq!(
+            value(&text, "metaparticle_router_request_seconds_sum"),
+            "61.010500"
+        );
+        assert_eq!(
+            value(&text, "metaparticle_router_request_seconds_count"),
+            "4"
+        );
+    }
+
+    #[test]
+    fn gauges_go_down_when_what_they_count_ends() {
+        let metrics = Arc::new(Metrics::new(1));
+        let recorder = metrics.recorder(0);
+        let of = |name: &str| value(&metrics.text("x"), &format!("{PREFIX}{name}"));
+        let (request, held) = (recorder.begin(), recorder.hold());
+        assert_eq!((of("inflight"), of("buffered")), ("1".into(), "1".into()));
+        drop(held);
+        assert_eq!((of("inflight"), of("buffered")), ("1".into(), "0".into()));
+        drop(request);
+        assert_eq!(of("inflight"), "0");
+    }
+
+    #[test]
+    fn each_counter_counts_its_own() {
+        let text = counted(|one, two| {
+            one.retried();
+            one.moved();
+            two.moved();
+            (0..3).for_each(|_| two.cut());
+        });
+        assert_eq!(value(&text, "metaparticle_router_retries_total"), "1");
+        assert_eq!(value(&text, "metaparticle_router_moved_total"), "2");
+        assert_eq!(value(&text, "metaparticle_router_cut_total"), "3");
+    }
+
+    #[test]
+    fn each_line_is_of_the_text_format() {
+        let text = Arc::new(Metrics::new(1)).text("a\"b\\c\nd");
+        for line in text.lines().filter(|line| !line.starts_with("# ")) {
+            assert!(line.starts_with("metaparticle_router_"), "{line}");
+            assert!(line.contains(r#"{shard="a\"b\\c\nd""#), "{line}");
+            let (_, number) = line.rsplit_once(' ').expect("a name and a number");
+            assert!(number.parse::<f64>().is_ok(), "{line}");
+        }
+        assert_eq!(text.matches("# TYPE ").count(), 7);
+    }
+}

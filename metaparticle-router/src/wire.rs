@@ -117,3 +117,85 @@ fn number(text: &str) -> Option<u64> {
     let plain = text == "0" || !text.starts_with('0');
     (digits && plain).then(|| text.parse().ok())?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(claims: &[&str]) -> HeaderMap {
+        let values = claims.iter().map(|it| HeaderValue::from_str(it).unwrap());
+        values.map(|value| (CLAIM, value)).collect()
+    }
+
+    #[test]
+    fn a_claim_is_read_strictly_and_taken_off() {
+        let claim = Claim {
+            slot: Slot(17),
+            token: Token(0),
+            session: "0b9a".into(),
+        };
+        let mut good = headers(&["17 0 0b9a"]);
+        assert_eq!(take_claim(&mut good), Ok(Some(claim)));
+        assert!(good.is_empty());
+        assert_eq!(take_claim(&mut good), Ok(None));
+        for bad in [
+            "",
+            "-",
+            "17",
+            "17 5",
+            "17 5 ",
+            "17 5 a b",
+            "17  5 a",
+            " 17 5 a",
+            "+17 5 a",
+            "017 5 a",
+            "4294967296 5 a",
+            "17 18446744073709551616 a",
+            "1\t5 a",
+        ] {
+            let mut bad = headers(&[bad]);
+            assert_eq!(
+                take_claim(&mut bad),
+                Err(Reason::BadClaim.into()),
+                "{bad:?}"
+            );
+            assert!(bad.is_empty());
+        }
+        let twice = take_claim(&mut headers(&["17 5 a", "17 5 a"]));
+        assert_eq!(twice, Err(Reason::BadClaim.into()));
+    }
+
+    #[test]
+    fn a_session_that_no_header_carries_is_turned_away() {
+        let mut headers = HeaderMap::new();
+        let claim = Claim {
+            slot: Slot(1),
+            token: Token(1),
+            session: "a\r\nX: y".into(),
+        };
+        put_claim(&mut headers, &claim);
+        assert_eq!(take_claim(&mut headers), Err(Reason::BadClaim.into()));
+    }
+
+    #[test]
+    fn turned_is_taken_off_the_response_that_says_so() {
+        for turned in [Turned::Moved, Turned::Hold] {
+            let mut headers = HeaderMap::new();
+            turned.put(&mut headers);
+            assert_eq!(Turned::take(&mut headers), Some(turned));
+            assert_eq!(Turned::take(&mut headers), None);
+        }
+        let mut other: HeaderMap = [(TURNED, HeaderValue::from_static("x"))]
+            .into_iter()
+            .collect();
+        assert_eq!(Turned::take(&mut other), None);
+        assert!(other.is_empty());
+    }
+
+    #[test]
+    fn each_name_begins_as_clients_may_not_begin_theirs() {
+        for name in [CLAIM, TURNED, REASON, TOKEN, SLOT, SESSION, NONCE, MAC] {
+            assert!(name.as_str().starts_with(PREFIX), "{name}");
+        }
+    }
+}

@@ -23,7 +23,11 @@ fn main() -> ExitCode {
     let done: Result<(), Box<dyn Error>> = match Arguments::parse().task {
         Task::Cluster { action } => cluster::run(&action).map_err(Into::into),
         Task::Peers { action } => peers::run(&action).map_err(Into::into),
-        Task::Fuzz { seconds, seed } => fuzz::run(seconds, seed).map_err(Into::into),
+        Task::Fuzz {
+            seconds,
+            seed,
+            only,
+        } => fuzz::run(seconds, seed, only.as_deref()).map_err(Into::into),
         Task::Sim { arguments } => sim::run(&arguments).map_err(Into::into),
         Task::Schema => schema::run().map_err(Into::into),
         Task::E2e { arguments } => e2e::run(&arguments).map_err(Into::into),
@@ -61,14 +65,17 @@ enum Task {
     },
     /// The types of the embedded cluster's kinds, read anew from the cluster of `cluster up`
     Schema,
-    /// Strange bodies for the embedded API, for a while
+    /// Strange bodies for the embedded API, strange requests for a gate, for a while
     Fuzz {
-        /// How long
+        /// How long, each
         #[arg(long, default_value_t = 60)]
         seconds: u64,
         /// Where the random numbers begin
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Only one of them
+        #[arg(long, value_parser = ["fuzz_patch", "fuzz_head"])]
+        only: Option<String>,
     },
     /// The embedded cluster beside a real one: facts, random operations, owners of fields, what controllers leave
     Contract {

@@ -45,11 +45,11 @@ pub(super) fn tell(headers: &mut HeaderMap, edge: &Edge, host: HeaderValue, seen
     };
     headers.insert(FOR, told);
     let told = trusted && seen.any(Kind::ForwardedAs);
-    if !(told && headers.contains_key(PROTO)) {
-        headers.insert(PROTO, HeaderValue::from_static(proto(*secure)));
-    }
-    if !(told && headers.contains_key(HOST)) {
-        headers.insert(HOST, host);
+    let proto = HeaderValue::from_static(proto(*secure));
+    for (name, own) in [(PROTO, proto), (HOST, host)] {
+        // Of several the last proxy's.
+        let last = told.then(|| headers.get_all(&name).iter().next_back().cloned());
+        headers.insert(name, last.flatten().unwrap_or(own));
     }
 }
 
