@@ -2,19 +2,26 @@
 //!
 //! It knows nothing of Kubernetes: who owns what is asked of an [`Ownership`].
 
+mod budget;
 mod config;
+mod flight;
+mod forward;
+mod gate;
 pub mod head;
+mod hold;
 mod key;
-#[allow(
-    dead_code,
-    reason = "what moves bytes counts with it, and is not there yet"
-)]
 mod metrics;
 mod ownership;
+mod pool;
+mod race;
 mod refusal;
+mod replay;
+mod stream;
+mod upgrade;
 pub mod wire;
 
 pub use config::{Config, ConfigError, Unmatched, Upstream};
+pub use gate::{Builder, Gate, GateError};
 pub use key::{KeyError, KeySource};
 pub use metrics::Metrics;
 pub use ownership::{Admission, Ownership, Peer, Place};

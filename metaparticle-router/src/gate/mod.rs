@@ -1,0 +1,240 @@
+//! [`Gate`]: what every process of a sharded program listens with. It runs on threads of its own, so that the program's
+//! runtime, if it has one, knows nothing of it.
+
+mod conn;
+mod listen;
+mod open;
+
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    runtime::{self, Runtime},
+    sync::{mpsc, watch},
+    time::{self, Instant},
+};
+
+pub(crate) use self::conn::Activity;
+use crate::{
+    Config, ConfigError, KeySource, Metrics, Ownership,
+    budget::Budget,
+    forward::{Router, Worker},
+    hold::Hold,
+    pool::{Limits, Pool},
+};
+
+/// Connections that wait to be accepted, a thread.
+const BACKLOG: u32 = 1024;
+/// Requests at a time on a connection of HTTP/2 to another process, which may allow no more than 100 (RFC 9113, 6.5.2).
+const STREAMS: usize = 100;
+
+/// A listener that serves what is owned here and forwards the rest. Ends when it is dropped, at once: what is under way is
+/// cut. See [`shutdown`](Self::shutdown) for the other way.
+#[derive(Debug)]
+#[must_use = "a gate ends when it is dropped"]
+pub struct Gate {
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+    stop: watch::Sender<Stop>,
+    ended: mpsc::Receiver<()>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Whether a gate goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// It does.
+    Run,
+    /// No new connections, and no new requests on others.
+    Drain,
+    /// It ends.
+    Now,
+}
+
+/// A [`Gate`] that was not started yet.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is started"]
+pub struct Builder<O> {
+    ownership: Arc<O>,
+    app: SocketAddr,
+    keys: KeySource,
+    config: Config,
+    threads: NonZeroUsize,
+}
+
+/// Why a gate does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GateError {
+    /// A limit or time makes no sense.
+    #[error("the configuration of the gate makes no sense")]
+    Config(#[from] ConfigError),
+    /// Nothing can listen there.
+    #[error("cannot listen at {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A thread or its runtime cannot be made.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+}
+
+impl Gate {
+    /// A gate before the application that listens at `app`. `ownership` knows who owns which slot, `keys` finds the key of
+    /// a request.
+    pub fn builder<O: Ownership>(
+        ownership: Arc<O>,
+        app: SocketAddr,
+        keys: KeySource,
+        config: Config,
+    ) -> Builder<O> {
+        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Builder {
+            ownership,
+            app,
+            keys,
+            config,
+            threads,
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Accepts no more connections, waits until the requests that are under way have ended, for at most `grace`, and cuts
+    /// what is left then. Returns when all threads have ended.
+    ///
+    /// # Cancel safety
+    /// Dropped, the gate ends at once.
+    pub async fn shutdown(mut self, grace: Duration) {
+        self.stop.send_replace(Stop::Drain);
+        let _ = time::timeout(grace, self.ended.recv()).await;
+        self.stop.send_replace(Stop::Now);
+        self.ended.recv().await;
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.stop.send_replace(Stop::Now);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<O: Ownership> Builder<O> {
+    /// On so many threads: one a core, unless said otherwise.
+    pub const fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Listens at that address; port 0 lets the system choose ([`Gate::address`]).
+    ///
+    /// # Errors
+    /// If the configuration makes no sense, or the address cannot be listened at.
+    pub fn start(self, listen: SocketAddr) -> Result<Gate, GateError> {
+        self.config.check()?;
+        let count = self.threads.get();
+        let metrics = Arc::new(Metrics::new(count));
+        let (stop, stopped) = watch::channel(Stop::Run);
+        let (running, ended) = mpsc::channel(1);
+        let limits = Limits {
+            connect: self.config.connect_timeout,
+            idle: self.config.pool_idle_timeout,
+            idle_connections: self.config.pool_idle,
+            streams: STREAMS,
+        };
+        let retries = self.config.retries_per_second;
+        let retries = retries.div_ceil(u32::try_from(count).unwrap_or(u32::MAX));
+        let router = Arc::new(Router {
+            hold: Hold::new(self.config.hold_requests, self.config.hold_bytes),
+            ownership: self.ownership,
+            keys: self.keys,
+            config: self.config,
+        });
+        let mut address = listen;
+        let mut lanes = Vec::with_capacity(count);
+        for index in 0..count {
+            let (runtime, listener) = lane(address)?;
+            address = listener.local_addr().map_err(|source| GateError::Listen {
+                address: listen,
+                source,
+            })?;
+            let percent = router.config.retry_percent;
+            let worker = Arc::new(Worker {
+                router: router.clone(),
+                pool: Pool::new(self.app, limits),
+                budget: Budget::new(percent, retries, Instant::now()),
+                recorder: metrics.recorder(index),
+            });
+            lanes.push((runtime, listener, worker));
+        }
+        let mut gate = Gate {
+            address,
+            metrics,
+            stop,
+            ended,
+            threads: Vec::with_capacity(count),
+        };
+        for (index, (runtime, listener, worker)) in lanes.into_iter().enumerate() {
+            let (running, stopped) = (running.clone(), stopped.clone());
+            let thread = thread::Builder::new()
+                .name(format!("gate-{index}"))
+                .spawn(move || {
+                    runtime.block_on(listen::run(worker, listener, stopped));
+                    // The tasks end before the gate is said to have ended.
+                    drop(runtime);
+                    drop(running);
+                })
+                .map_err(GateError::Thread)?;
+            gate.threads.push(thread);
+        }
+        Ok(gate)
+    }
+}
+
+/// A runtime for one thread, with a listener of its own: the system divides the connections among those of an address.
+fn lane(address: SocketAddr) -> Result<(Runtime, TcpListener), GateError> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(GateError::Thread)?;
+    let guard = runtime.enter();
+    let listening = || {
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()
+        } else {
+            TcpSocket::new_v6()
+        }?;
+        socket.set_reuseaddr(true)?;
+        #[cfg(unix)]
+        socket.set_reuseport(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    let listener = listening().map_err(|source| GateError::Listen { address, source })?;
+    drop(guard);
+    Ok((runtime, listener))
+}

@@ -1,0 +1,10 @@
+//! Gates with real sockets, before real applications; who owns what is told by a fake.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not seen as tests")]
+
+mod app;
+mod client;
+mod fake;
+mod moves;
+mod peers;
+mod routing;
