@@ -248,13 +248,7 @@ impl Shards {
     /// What this process owns now: slots, and the tokens that fence what is written for them.
     #[must_use]
     pub fn owned(&self) -> Vec<(Slot, u64)> {
-        let view = self.inner.table.view();
-        let slots = (0..).map(Slot).zip(&view.own);
-        let served = slots.filter_map(|(slot, own)| match own {
-            table::Own::Served(token, held) if held.check().is_ok() => Some((slot, token.0)),
-            _ => None,
-        });
-        served.collect()
+        self.inner.table.owned()
     }
 
     /// What becomes of this process's slots, beginning with those that it has, as if they came now.

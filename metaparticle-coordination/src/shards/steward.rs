@@ -10,6 +10,7 @@ use metaparticle_protocol::{
     shard::{
         Owner, Slot,
         api::Sight,
+        gate::Here,
         owner::{Action, Input, Loss},
     },
 };
@@ -39,10 +40,10 @@ pub(super) struct Steward {
     until: Moment,
     /// The sessions that this process had: what stands under one of these is nobody else's.
     past: BTreeSet<Uid>,
-    /// What others may see has changed.
-    is_news: bool,
-    /// What was shown last of the map, by its address.
-    shown: Option<Arc<metaparticle_protocol::shard::Map>>,
+    /// Slots that are not what others see.
+    changed: Vec<Slot>,
+    /// What others see.
+    shown: View,
     left: bool,
     /// Since the last time that it was said.
     gained: usize,
@@ -80,8 +81,8 @@ impl Steward {
             pages: BTreeMap::new(),
             until: Moment::default(),
             past: BTreeSet::new(),
-            is_news: true,
-            shown: None,
+            changed: Vec::new(),
+            shown: View::default(),
             left: false,
             gained: 0,
             lost: BTreeMap::new(),
@@ -98,6 +99,7 @@ impl Steward {
             earlier: Vec::new(),
         };
         self.pages.insert(slot, page);
+        self.changed.push(slot);
         self.part.acquired(Some(token));
         self.gained += 1;
         let token = token.0;
@@ -130,8 +132,13 @@ impl Steward {
             return;
         };
         page.keeper.close(Lost::Moved);
-        let drained: Vec<_> = page.keepers().map(Keeper::drained).collect();
+        self.changed.push(slot);
         self.table.tell(&Change::Draining { slot });
+        if page.keepers().all(|keeper| keeper.permits() == 0) {
+            let _ = context.inbox().send(Input::Drained { slot, generation });
+            return;
+        }
+        let drained: Vec<_> = page.keepers().map(Keeper::drained).collect();
         context.start(async move {
             for drained in drained {
                 drained.await;
@@ -149,6 +156,7 @@ impl Steward {
         page.held = held;
         page.earlier.push(earlier);
         page.earlier.retain(|keeper| keeper.permits() > 0);
+        self.changed.push(slot);
         self.table.tell(&Change::Resumed { slot });
     }
 
@@ -156,6 +164,7 @@ impl Steward {
         let Some(page) = self.pages.remove(&slot) else {
             return;
         };
+        self.changed.push(slot);
         let lost = lost(why);
         for keeper in page.keepers() {
             keeper.invalidate(lost.clone());
@@ -169,7 +178,7 @@ impl Steward {
         self.table.tell(&Change::Lost { slot, why: lost });
     }
 
-    /// One line for thousands of slots.
+    /// One line for thousands of slots: what is drained bit by bit is told with the next map.
     fn say(&mut self) {
         let map = self.part.health().name;
         if self.gained > 0 {
@@ -186,35 +195,50 @@ impl Steward {
         }
     }
 
-    fn view(&self, machine: &Owner, now: Moment) -> View {
-        let map = machine.map().cloned();
-        let session = machine.session().cloned();
-        let entries = map.iter().flat_map(|map| map.entries());
-        let own = entries.map(|(slot, entry)| {
-            use metaparticle_protocol::shard::gate::Here;
-            let is_mine =
-                session.is_some() && entry.owner.map(|peer| &peer.uid) == session.as_ref();
-            match (self.pages.get(&slot), is_mine) {
-                (None, false)
-                    if entry
-                        .owner
-                        .is_some_and(|peer| self.past.contains(&peer.uid)) =>
-                {
-                    Own::Unproven(entry.token)
-                }
-                (None, false) => Own::No,
-                (page, _) => match (machine.here(now, slot), page) {
-                    (Here::Serving(token), Some(page)) => Own::Served(token, page.held.clone()),
-                    (Here::Draining(token), _) => Own::Drained(token),
-                    (Here::Serving(token) | Here::Unproven(token), _) => Own::Unproven(token),
-                    (Here::Elsewhere(_), _) => Own::No,
-                },
+    /// What a slot is to this process.
+    fn own(&self, machine: &Owner, now: Moment, slot: Slot) -> Own {
+        let page = self.pages.get(&slot);
+        let entry = machine.map().and_then(|map| map.entry(slot));
+        let owner = entry.and_then(|entry| entry.owner);
+        let is = |uid: &Uid| owner.is_some_and(|owner| owner.uid == *uid);
+        if page.is_none() && !machine.session().is_some_and(is) {
+            let was_mine = owner.is_some_and(|owner| self.past.contains(&owner.uid));
+            let unproven = entry.filter(|_| was_mine);
+            return unproven.map_or(Own::No, |entry| Own::Unproven(entry.token));
+        }
+        match (machine.here(now, slot), page) {
+            (Here::Serving(token), Some(page)) => Own::Served(token, page.held.clone()),
+            (Here::Draining(token), _) => Own::Drained(token),
+            (Here::Serving(token) | Here::Unproven(token), _) => Own::Unproven(token),
+            (Here::Elsewhere(_), _) => Own::No,
+        }
+    }
+
+    /// Everybody sees from now on what the machine knows.
+    fn show(&mut self, machine: &Owner, now: Moment) {
+        let session = machine.session();
+        let map = machine.map();
+        let is_other = match (map, &self.shown.map) {
+            (Some(map), Some(shown)) => !Arc::ptr_eq(map, shown),
+            (map, shown) => map.is_some() != shown.is_some(),
+        };
+        if is_other || session != self.shown.session.as_ref() {
+            self.past.extend(session.cloned());
+            self.changed.clear();
+            let slots = map.map_or(0, |map| map.slots().number());
+            let own = (0..slots).map(|slot| self.own(machine, now, Slot(slot)));
+            let (own, map, session) = (own.collect(), map.cloned(), session.cloned());
+            self.shown = View { map, session };
+            self.table.publish(self.shown.clone(), own);
+            self.say();
+        } else if !self.changed.is_empty() {
+            for slot in std::mem::take(&mut self.changed) {
+                self.table.set(slot, self.own(machine, now, slot));
             }
-        });
-        View {
-            own: own.collect(),
-            map,
-            session,
+            self.table.tell_changed();
+            if self.lost.keys().any(|why| *why != Loss::Drained) {
+                self.say();
+            }
         }
     }
 }
@@ -233,7 +257,6 @@ impl Driver for Steward {
                 context.start(async move {
                     Some(Input::Answer(call, maps.call(request, within).await))
                 });
-                return;
             }
             Action::WatchMap { watch } => {
                 let (sights, part) = (self.maps.watch(context.clock()), Arc::clone(&self.part));
@@ -245,7 +268,6 @@ impl Driver for Steward {
                     });
                     Input::Saw(watch, sight)
                 }));
-                return;
             }
             Action::Session => {
                 if let Some(session) = &self.session {
@@ -256,7 +278,6 @@ impl Driver for Steward {
                 if let Some(session) = &self.session {
                     session.tell(told, now);
                 }
-                return;
             }
             Action::RolledBack => {
                 if let Some(session) = &self.session {
@@ -264,10 +285,7 @@ impl Driver for Steward {
                 }
             }
             Action::Gained { slot, token, until } => self.gain(slot, token, until, context),
-            Action::Valid { until } => {
-                self.extend(until, context);
-                return;
-            }
+            Action::Valid { until } => self.extend(until, context),
             Action::Drain {
                 slot, generation, ..
             } => self.drain(slot, generation, context),
@@ -276,22 +294,10 @@ impl Driver for Steward {
             Action::Left => self.left = true,
             Action::Refused(why) => self.part.trouble(Some(why)),
         }
-        self.is_news = true;
     }
 
     fn settled(&mut self, machine: &Owner, context: &mut Context<Input>) -> bool {
-        let map = machine.map();
-        let is_other = match (map, &self.shown) {
-            (Some(map), Some(shown)) => !Arc::ptr_eq(map, shown),
-            (map, shown) => map.is_some() != shown.is_some(),
-        };
-        let is_session = machine.session() != self.table.view().session.as_ref();
-        if std::mem::take(&mut self.is_news) || is_other || is_session {
-            self.shown = map.cloned();
-            self.past.extend(machine.session().cloned());
-            self.table.publish(self.view(machine, context.now()));
-            self.say();
-        }
+        self.show(machine, context.now());
         self.table.prove(machine.proven());
         !self.left
     }
@@ -302,7 +308,7 @@ impl Drop for Steward {
         for slot in self.pages.keys().copied().collect::<Vec<_>>() {
             self.lose(slot, Loss::Session);
         }
-        self.table.publish(View::default());
+        self.table.publish(View::default(), Vec::new());
         self.table.leave();
         if let Some(session) = &self.session {
             session.disown();

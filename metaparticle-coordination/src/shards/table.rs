@@ -24,6 +24,8 @@ pub(super) struct Table {
     pub(super) pod: Arc<str>,
     maps: Maps,
     view: ArcSwap<View>,
+    /// By slot; empty as long as there is no map. One by one, because slots change one by one.
+    own: ArcSwap<Vec<ArcSwap<Own>>>,
     /// Counts the views.
     changed: watch::Sender<u64>,
     /// When the last read was sent that proved the map (M5).
@@ -33,14 +35,12 @@ pub(super) struct Table {
     followers: Mutex<Followers>,
 }
 
-/// At one moment.
-#[derive(Debug, Default)]
+/// The map, at one moment.
+#[derive(Clone, Debug, Default)]
 pub(super) struct View {
     pub(super) map: Option<Arc<Map>>,
     /// Of this process.
     pub(super) session: Option<Uid>,
-    /// By slot; empty as long as there is no map.
-    pub(super) own: Vec<Own>,
 }
 
 /// A slot, as far as it concerns this process.
@@ -72,6 +72,7 @@ impl Table {
             pod,
             maps,
             view: ArcSwap::default(),
+            own: ArcSwap::default(),
             changed: watch::Sender::new(0),
             proven: watch::Sender::new(None),
             left: watch::Sender::new(false),
@@ -98,45 +99,62 @@ impl Table {
     }
 
     pub(super) fn find(&self, slot: Slot) -> Place {
-        let view = self.view();
-        match view.own.get(slot.0 as usize) {
-            Some(Own::Served(_, held)) if held.check().is_ok() => Place::Here,
-            Some(Own::Served(..) | Own::Unproven(_)) => Place::Unproven,
-            Some(Own::Drained(_)) => Place::Draining,
-            Some(Own::No) | None => {
+        match self.own(slot) {
+            Own::Served(_, held) if held.check().is_ok() => Place::Here,
+            Own::Served(..) | Own::Unproven(_) => Place::Unproven,
+            Own::Drained(_) => Place::Draining,
+            Own::No => {
+                let view = self.view();
                 let Some(map) = &view.map else {
                     return Place::NoMap;
                 };
-                let entry = map.entry(slot);
-                entry.map_or(Place::Nobody, |entry| match entry.owner {
-                    Some(owner) => Place::Peer(Peer {
+                match map
+                    .entry(slot)
+                    .and_then(|entry| Some((entry.owner?, entry.token)))
+                {
+                    // It was lost a moment ago, or is gained in the next.
+                    Some((owner, _)) if Some(&owner.uid) == view.session.as_ref() => {
+                        Place::Unproven
+                    }
+                    Some((owner, token)) => Place::Peer(Peer {
                         pod: Arc::clone(&owner.pod),
                         session: owner.uid.clone(),
                         address: Arc::clone(&owner.address),
-                        token: entry.token,
+                        token,
                     }),
                     None => Place::Nobody,
-                })
+                }
             }
         }
     }
 
     /// What the slot is held by, if it is served here.
     pub(super) fn held(&self, slot: Slot) -> Option<(Token, Held)> {
-        match self.view().own.get(slot.0 as usize)? {
-            Own::Served(token, held) => Some((*token, held.clone())),
+        match self.own(slot) {
+            Own::Served(token, held) => Some((token, held)),
             _ => None,
         }
+    }
+
+    /// All that are served here now.
+    pub(super) fn owned(&self) -> Vec<(Slot, u64)> {
+        let own = self.own.load();
+        let slots = (0..).map(Slot).zip(own.iter());
+        let served = slots.filter_map(|(slot, own)| match &**own.load() {
+            Own::Served(token, held) if held.check().is_ok() => Some((slot, token.0)),
+            _ => None,
+        });
+        served.collect()
     }
 
     /// M8, by what is known here.
     pub(super) fn judge(&self, claim: &Claim) -> Verdict {
         let view = self.view();
-        let here = match view.own.get(claim.slot.0 as usize) {
-            Some(Own::Served(token, held)) if held.check().is_ok() => gate::Here::Serving(*token),
-            Some(Own::Served(token, _) | Own::Unproven(token)) => gate::Here::Unproven(*token),
-            Some(Own::Drained(token)) => gate::Here::Draining(*token),
-            Some(Own::No) | None => {
+        let here = match self.own(claim.slot) {
+            Own::Served(token, held) if held.check().is_ok() => gate::Here::Serving(token),
+            Own::Served(token, _) | Own::Unproven(token) => gate::Here::Unproven(token),
+            Own::Drained(token) => gate::Here::Draining(token),
+            Own::No => {
                 let entry = view.map.as_ref().and_then(|map| map.entry(claim.slot));
                 gate::Here::Elsewhere(entry.map(|entry| entry.token))
             }
@@ -144,9 +162,30 @@ impl Table {
         gate::verdict(claim, view.session.as_ref(), here)
     }
 
-    /// Everybody sees this from now on.
-    pub(super) fn publish(&self, view: View) {
+    fn own(&self, slot: Slot) -> Own {
+        let own = self.own.load();
+        own.get(slot.0 as usize)
+            .map_or(Own::No, |own| Own::clone(&own.load()))
+    }
+
+    /// Another map, or session, and what each slot is by it.
+    pub(super) fn publish(&self, view: View, own: Vec<Own>) {
+        // What is ours first: in between, a slot that was given away is not found at all.
+        let own = own.into_iter().map(ArcSwap::from_pointee);
+        self.own.store(Arc::new(own.collect()));
         self.view.store(Arc::new(view));
+        self.tell_changed();
+    }
+
+    /// What this slot is now.
+    pub(super) fn set(&self, slot: Slot, own: Own) {
+        if let Some(cell) = self.own.load().get(slot.0 as usize) {
+            cell.store(Arc::new(own));
+        }
+    }
+
+    /// Whoever waits for a change looks again.
+    pub(super) fn tell_changed(&self) {
         self.changed.send_modify(|count| *count += 1);
     }
 

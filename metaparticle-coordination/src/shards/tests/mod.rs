@@ -2,6 +2,7 @@
 
 mod faults;
 mod moves;
+mod real;
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -283,3 +283,37 @@ fn gate_holds_what_is_drained_and_asks_about_a_higher_token() {
     bench.pass(13);
     assert_eq!(bench.owner.judge(bench.now, &claim(1, 10)), Verdict::Ask);
 }
+
+#[test]
+fn doubts_of_half_a_second_cost_two_reads() {
+    let mut bench = Bench::proven();
+    bench.input(Input::Doubt);
+    assert_eq!(bench.asked.len(), 1);
+    bench.head(11);
+    for _ in 0..10 {
+        bench.input(Input::Doubt);
+        bench.input(Input::Doubt);
+    }
+    assert!(bench.asked.is_empty());
+    bench.now += DOUBTS;
+    bench.pass(0);
+    assert_eq!(bench.asked.len(), 1, "one for all of them");
+    bench.head(11);
+    bench.pass(1);
+    assert!(bench.asked.is_empty());
+}
+
+#[test]
+fn who_only_follows_reads_when_it_doubts() {
+    let budget = Budget::try_new(LEASE).expect("valid");
+    let config = Config::new("shards".into(), "r".into(), budget);
+    let mut owner = Owner::new(config, Mutants::NONE);
+    let now = Moment::new(Duration::from_secs(100));
+    let asks = |actions: &[Action]| {
+        let asks = actions.iter();
+        asks.filter(|action| matches!(action, Action::Ask { .. }))
+            .count()
+    };
+    assert_eq!(asks(&owner.tick(now)), 0);
+    assert_eq!(asks(&owner.step(now, Input::Doubt)), 1);
+}
