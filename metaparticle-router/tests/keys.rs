@@ -86,6 +86,7 @@ fn a_regular_expression_matches_the_whole_path() {
         ("/a/([^/]*)", "/a/", None),
         ("(?i)/A/(.)", "/a/x", Some("x")),
         ("/(a|ab)", "/ab", Some("ab")),
+        (r"/(\w+)", "/\u{e9}", None),
     ] {
         let source = KeySource::regex(pattern).unwrap();
         assert_eq!(
