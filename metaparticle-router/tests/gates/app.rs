@@ -1,9 +1,17 @@
 //! Applications behind gates.
 
-use std::{convert::Infallible, fmt::Write, net::SocketAddr, sync::Arc};
+use std::{
+    convert::Infallible,
+    fmt::Write,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use http::{Request, Response, Version};
+use http_body::Frame;
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{
     body::Incoming,
@@ -11,7 +19,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
@@ -30,6 +38,27 @@ impl Drop for App {
 /// A body of text.
 pub(crate) fn text(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).boxed()
+}
+
+/// A body whose parts come when they are sent.
+pub(crate) fn channel() -> (mpsc::Sender<Frame<Bytes>>, Body) {
+    let (sender, receiver) = mpsc::channel(1);
+    let body = Channel(receiver);
+    (sender, body.boxed())
+}
+
+struct Channel(mpsc::Receiver<Frame<Bytes>>);
+
+impl http_body::Body for Channel {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|frame| frame.map(Ok))
+    }
 }
 
 /// Serves with that function, over that version.

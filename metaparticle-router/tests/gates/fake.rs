@@ -153,6 +153,24 @@ impl Process {
         open.wait_for(|open| *open == 0).await.unwrap();
     }
 
+    /// Begins to give the slot away.
+    pub(crate) fn begins_to_drain(&self, slot: Slot) {
+        {
+            let mut slots = self.slots();
+            let entry = slots.get_mut(&slot).expect("a slot that is served");
+            entry.place = Place::Draining;
+            entry.under_way.draining.send_replace(true);
+        }
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Does not serve the slot any more, whatever is under way.
+    pub(crate) fn loses(&self, slot: Slot) {
+        let served = self.slots()[&slot].under_way.clone();
+        self.sees(slot, Place::Unproven);
+        served.lost.send_replace(true);
+    }
+
     /// Requests for the slot that are under way.
     pub(crate) fn under_way(&self, slot: Slot) -> watch::Receiver<usize> {
         self.slots()[&slot].under_way.open.subscribe()

@@ -8,3 +8,4 @@ mod fake;
 mod moves;
 mod peers;
 mod routing;
+mod streams;
