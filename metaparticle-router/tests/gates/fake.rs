@@ -166,8 +166,13 @@ impl Process {
 
     /// Does not serve the slot any more, whatever is under way.
     pub(crate) fn loses(&self, slot: Slot) {
+        self.gives_up(slot, Place::Unproven);
+    }
+
+    /// The same, and sees it there.
+    pub(crate) fn gives_up(&self, slot: Slot, place: Place) {
         let served = self.slots()[&slot].under_way.clone();
-        self.sees(slot, Place::Unproven);
+        self.sees(slot, place);
         served.lost.send_replace(true);
     }
 

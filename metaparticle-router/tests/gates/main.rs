@@ -4,8 +4,10 @@
 
 mod app;
 mod client;
+mod clients;
 mod fake;
 mod moves;
+mod outcomes;
 mod peers;
 mod routing;
 mod streams;

@@ -50,7 +50,7 @@ fn data(text: &'static str) -> Frame<Bytes> {
     Frame::data(Bytes::from_static(text.as_bytes()))
 }
 
-async fn serving(app: &App) -> (Arc<Process>, Gate) {
+fn serving(app: &App) -> (Arc<Process>, Gate) {
     let mut config = Config::default();
     config.stream_drain = Duration::from_millis(100);
     let process = Process::new("a");
@@ -94,7 +94,7 @@ async fn part(response: &mut Response<Incoming>) -> Option<Result<Frame<Bytes>, 
 #[tokio::test]
 async fn a_slot_is_held_until_its_responses_have_ended() {
     let (app, mut requests) = in_parts(Version::HTTP_11).await;
-    let (process, gate) = serving(&app).await;
+    let (process, gate) = serving(&app);
     let (response, parts) = tokio::join!(begin(&gate, Version::HTTP_11), requests.recv());
     let (mut response, parts) = (response, parts.unwrap());
     parts.send(data("one")).await.unwrap();
@@ -132,7 +132,7 @@ async fn a_slot_is_held_until_its_responses_have_ended() {
 async fn trailers_reach_the_client() {
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let (app, mut requests) = in_parts(version).await;
-        let (_process, gate) = serving(&app).await;
+        let (_process, gate) = serving(&app);
         let (response, parts) = tokio::join!(begin(&gate, version), requests.recv());
         let (mut response, parts) = (response, parts.unwrap());
         let mut trailers = HeaderMap::new();
@@ -148,7 +148,7 @@ async fn trailers_reach_the_client() {
 #[tokio::test]
 async fn a_long_response_is_cut_a_while_after_its_slot_began_to_move() {
     let (app, mut requests) = in_parts(Version::HTTP_11).await;
-    let (process, gate) = serving(&app).await;
+    let (process, gate) = serving(&app);
     let (response, parts) = tokio::join!(begin(&gate, Version::HTTP_11), requests.recv());
     let (mut response, parts) = (response, parts.unwrap());
     parts.send(data("one")).await.unwrap();
@@ -174,7 +174,7 @@ async fn a_long_response_is_cut_a_while_after_its_slot_began_to_move() {
 #[tokio::test]
 async fn a_slot_that_is_lost_cuts_its_responses_at_once() {
     let (app, mut requests) = in_parts(Version::HTTP_11).await;
-    let (process, gate) = serving(&app).await;
+    let (process, gate) = serving(&app);
     let (response, parts) = tokio::join!(begin(&gate, Version::HTTP_11), requests.recv());
     let (mut response, parts) = (response, parts.unwrap());
     parts.send(data("one")).await.unwrap();
@@ -188,7 +188,7 @@ async fn a_slot_that_is_lost_cuts_its_responses_at_once() {
 #[tokio::test]
 async fn a_call_of_grpc_ends_as_unavailable_when_its_slot_moves() {
     let (app, mut requests) = in_parts(Version::HTTP_2).await;
-    let (process, gate) = serving(&app).await;
+    let (process, gate) = serving(&app);
     let (response, parts) = tokio::join!(begin(&gate, Version::HTTP_2), requests.recv());
     let (mut response, parts) = (response, parts.unwrap());
     parts.send(data("one")).await.unwrap();
@@ -204,7 +204,7 @@ async fn a_reader_who_does_not_read_holds_its_slot_no_longer_than_others() {
         Response::new(text(vec![b'x'; 64 << 20]))
     })
     .await;
-    let (process, gate) = serving(&app).await;
+    let (process, gate) = serving(&app);
     let response = begin(&gate, Version::HTTP_11).await;
     time::sleep(Duration::from_millis(150)).await;
     assert_eq!(*process.under_way(slot(1)).borrow(), 1);
@@ -323,7 +323,7 @@ async fn long_bodies_pass_both_ways_at_the_same_time_in_little_memory() {
     })
     .await;
     // Through two gates.
-    let (owner, there) = serving(&app).await;
+    let (owner, there) = serving(&app);
     let sender = Process::new("b");
     sender.sees(slot(1), Place::Peer(owner.peer(there.address()), Token(1)));
     let here = gate(&sender, app.address, Config::default());
