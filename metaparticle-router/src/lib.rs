@@ -26,3 +26,7 @@ pub use key::{KeyError, KeySource};
 pub use metrics::Metrics;
 pub use ownership::{Admission, Ownership, Peer, Place};
 pub use refusal::{Reason, Refusal};
+
+/// A gate that listens answers a `GET` of this path itself, with 200, for the kubelet: whatever the key of a request is, the
+/// application never sees it.
+pub const READY_PATH: &str = "/.metaparticle/ready";

@@ -42,6 +42,8 @@ pub(super) enum Answer<A> {
     Upgraded(Upgraded<A>),
     /// Not served here: for the gate that sent it.
     Turned(Turned),
+    /// The gate itself was asked whether it is ready.
+    Ready,
 }
 
 /// A WebSocket whose handshake is done.

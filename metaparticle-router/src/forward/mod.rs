@@ -4,7 +4,10 @@
 mod call;
 mod upstream;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use http::{
     HeaderValue, Request, Response, StatusCode, Version,
@@ -12,11 +15,12 @@ use http::{
 };
 use http_body_util::Full;
 use hyper::upgrade::OnUpgrade;
+use metaparticle_protocol::shard::Slot;
 use tokio::time::Instant;
 
 use self::call::{Answer, Call};
 use crate::{
-    Config, KeySource, Ownership, Reason, Refusal, Unmatched,
+    Config, KeySource, Ownership, Place, Reason, Refusal, Unmatched,
     budget::Budget,
     flight::Flight,
     gate::Activity,
@@ -29,6 +33,9 @@ use crate::{
     upgrade, wire,
 };
 
+/// How many slots are looked at for a request that anyone may answer.
+const TRIED: u32 = 8;
+
 /// What all threads of a gate share.
 #[derive(Debug)]
 pub(crate) struct Router<O> {
@@ -36,6 +43,28 @@ pub(crate) struct Router<O> {
     pub(crate) keys: KeySource,
     pub(crate) config: Config,
     pub(crate) hold: Arc<Hold>,
+    /// Without an application of its own: which of the others gets the next request without a key.
+    pub(crate) turn: Option<AtomicU64>,
+}
+
+impl<O: Ownership> Router<O> {
+    /// A slot of someone who can be asked, another one each time; of nobody if there is no such one among a few.
+    fn anyone(&self, turn: &AtomicU64) -> Option<Slot> {
+        let next = || {
+            let turn = turn.fetch_add(1, Relaxed).to_string();
+            self.ownership.slot(turn.as_bytes())
+        };
+        let can_be_asked = |slot: &Slot| matches!(self.ownership.find(*slot), Place::Peer(..));
+        let first = next()?;
+        let others = (1..TRIED).filter_map(|_| next());
+        Some(
+            [first]
+                .into_iter()
+                .chain(others)
+                .find(can_be_asked)
+                .unwrap_or(first),
+        )
+    }
 }
 
 /// What one thread has.
@@ -69,6 +98,7 @@ impl<O: Ownership> Worker<O> {
                 flight.answered(outcome, parts.status);
                 Response::from_parts(parts, Reply::streamed(held, flight))
             }
+            Ok(Answer::Ready) => Response::new(Reply::own(Full::default(), Some(flight))),
             Ok(Answer::Turned(turned)) => {
                 self.recorder.moved();
                 let mut response = Response::new(Reply::own(Full::default(), Some(flight)));
@@ -117,6 +147,9 @@ impl<O: Ownership> Worker<O> {
         let entered = head::enter(&mut parts, edge)?;
         *close = entered.close;
         let config = &self.router.config;
+        if parts.uri.path() == crate::READY_PATH && !edge.is_gate() {
+            return Ok(Answer::Ready);
+        }
         let most = config.max_body_bytes.unwrap_or(u64::MAX);
         let length = parts.headers.get(CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
@@ -136,8 +169,11 @@ impl<O: Ownership> Worker<O> {
         }
         let slot = match self.router.keys.key(call.head())? {
             Some(key) => self.router.ownership.slot(&key).ok_or(Reason::NoMap)?,
-            None if config.unmatched == Unmatched::Any => return call.anywhere().await,
-            None => return Err(Reason::NoKey.into()),
+            None if config.unmatched == Unmatched::NotFound => return Err(Reason::NoKey.into()),
+            None => match &self.router.turn {
+                Some(turn) => self.router.anyone(turn).ok_or(Reason::NoMap)?,
+                None => return call.anywhere().await,
+            },
         };
         call.routed(slot).await
     }

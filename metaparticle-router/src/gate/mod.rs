@@ -7,9 +7,9 @@ mod open;
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -63,7 +63,7 @@ enum Stop {
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder<O> {
     ownership: Arc<O>,
-    app: SocketAddr,
+    app: Option<SocketAddr>,
     keys: KeySource,
     config: Config,
     threads: NonZeroUsize,
@@ -98,13 +98,20 @@ impl Gate {
         keys: KeySource,
         config: Config,
     ) -> Builder<O> {
-        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Builder {
+            app: Some(app),
+            ..Self::router(ownership, keys, config)
+        }
+    }
+
+    /// A gate before no application, which sends all requests to others; those without a key to anyone who owns a slot.
+    pub fn router<O: Ownership>(ownership: Arc<O>, keys: KeySource, config: Config) -> Builder<O> {
         Builder {
             ownership,
-            app,
+            app: None,
             keys,
             config,
-            threads,
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         }
     }
 
@@ -172,7 +179,10 @@ impl<O: Ownership> Builder<O> {
             ownership: self.ownership,
             keys: self.keys,
             config: self.config,
+            turn: self.app.is_none().then(AtomicU64::default),
         });
+        // Nobody asks a router for its application.
+        let app = self.app.unwrap_or((Ipv4Addr::UNSPECIFIED, 0).into());
         let mut address = listen;
         let mut lanes = Vec::with_capacity(count);
         for index in 0..count {
@@ -184,7 +194,7 @@ impl<O: Ownership> Builder<O> {
             let percent = router.config.retry_percent;
             let worker = Arc::new(Worker {
                 router: router.clone(),
-                pool: Pool::new(self.app, limits),
+                pool: Pool::new(app, limits),
                 budget: Budget::new(percent, retries, Instant::now()),
                 recorder: metrics.recorder(index),
             });

@@ -9,5 +9,6 @@ mod fake;
 mod moves;
 mod outcomes;
 mod peers;
+mod router;
 mod routing;
 mod streams;
