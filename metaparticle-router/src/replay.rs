@@ -116,6 +116,11 @@ impl Replay {
         })
     }
 
+    /// Whether there is no body.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state.is_none()
+    }
+
     /// Whether another [attempt](Self::attempt) is possible.
     pub(crate) fn is_whole(&self) -> bool {
         self.state.as_ref().is_none_or(|state| {

@@ -3,6 +3,7 @@
 use std::{future::pending, time::Duration};
 
 use http::{Method, Version, header::CONTENT_TYPE, request, response};
+use http_body::Body;
 use hyper::upgrade::OnUpgrade;
 use metaparticle_protocol::{
     Token,
@@ -346,6 +347,10 @@ impl<'a, O: Ownership> Call<'a, O> {
             match sent {
                 Ok(mut got) => {
                     if let Some(turned) = Turned::take(&mut got.parts.headers) {
+                        // A body that the peer did not read makes it close the connection.
+                        if self.body.is_empty() && got.body.is_end_stream() {
+                            got.lease.give_back(Instant::now());
+                        }
                         return Ok(Sent::Turned(turned));
                     }
                     return Ok(Sent::Answer(self.answered(got, None, true)?));

@@ -183,6 +183,10 @@ impl<O: Ownership> Builder<O> {
         });
         // Nobody asks a router for its application.
         let app = self.app.unwrap_or((Ipv4Addr::UNSPECIFIED, 0).into());
+        alone(listen).map_err(|source| GateError::Listen {
+            address: listen,
+            source,
+        })?;
         let mut address = listen;
         let mut lanes = Vec::with_capacity(count);
         for index in 0..count {
@@ -222,6 +226,11 @@ impl<O: Ownership> Builder<O> {
         }
         Ok(gate)
     }
+}
+
+/// Whether nobody listens there. The listeners of a gate share their address, and would share it with another gate's.
+fn alone(address: SocketAddr) -> io::Result<()> {
+    std::net::TcpListener::bind(address).map(drop)
 }
 
 /// A runtime for one thread, with a listener of its own: the system divides the connections among those of an address.

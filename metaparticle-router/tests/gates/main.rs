@@ -6,6 +6,7 @@ mod app;
 mod client;
 mod clients;
 mod fake;
+mod hostile;
 mod moves;
 mod outcomes;
 mod peers;

@@ -341,7 +341,9 @@ async fn long_bodies_pass_both_ways_at_the_same_time_in_little_memory() {
         .send_request(request.body(body).unwrap())
         .await
         .unwrap();
-    let (given, took, poured) = tokio::join!(length(response.into_body()), took.recv(), poured);
+    let passed = async { tokio::join!(length(response.into_body()), took.recv(), poured) };
+    let passed = time::timeout(Duration::from_secs(120), passed).await;
+    let (given, took, poured) = passed.expect("it does not stand still");
     poured.unwrap();
     assert_eq!((given, took), (bulk, Some(bulk)));
     let grown = resident().saturating_sub(before);
