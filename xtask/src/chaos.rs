@@ -45,7 +45,7 @@ const CRATES: [&str; 4] = [
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// How many runs
-    #[arg(long, default_value_t = 66)]
+    #[arg(long, default_value_t = 87)]
     runs: u64,
     /// One run in ten with leases of 15 s
     #[arg(long)]

@@ -202,7 +202,9 @@ impl Builder {
                 suspects: Suspects::default(),
                 over: Arc::clone(&over),
             };
-            let election = coordinator.election(name.as_str()).build()?;
+            // Its leader's death costs no more time than that of an owner.
+            let lease = budget.lease.min(crate::session::LEASE);
+            let election = coordinator.election(name.as_str()).lease(lease).build()?;
             let stopping = coordinator.stopping();
             coordinator.spawn(async move {
                 let assigner = Assigner::new(config, Mutants::NONE);

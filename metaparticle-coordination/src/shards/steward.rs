@@ -42,6 +42,8 @@ pub(super) struct Steward {
     past: BTreeSet<Uid>,
     /// Slots that are not what others see.
     changed: Vec<Slot>,
+    /// To be told once they are.
+    news: Vec<Change>,
     /// What others see.
     shown: View,
     left: bool,
@@ -82,6 +84,7 @@ impl Steward {
             until: Moment::default(),
             past: BTreeSet::new(),
             changed: Vec::new(),
+            news: Vec::new(),
             shown: View::default(),
             left: false,
             gained: 0,
@@ -103,7 +106,7 @@ impl Steward {
         self.part.acquired(Some(token));
         self.gained += 1;
         let token = token.0;
-        self.table.tell(&Change::Gained { slot, token });
+        self.news.push(Change::Gained { slot, token });
     }
 
     fn extend(&mut self, until: Moment, context: &Context<Input>) {
@@ -133,7 +136,7 @@ impl Steward {
         };
         page.keeper.close(Lost::Moved);
         self.changed.push(slot);
-        self.table.tell(&Change::Draining { slot });
+        self.news.push(Change::Draining { slot });
         if page.keepers().all(|keeper| keeper.permits() == 0) {
             let _ = context.inbox().send(Input::Drained { slot, generation });
             return;
@@ -157,7 +160,7 @@ impl Steward {
         page.earlier.push(earlier);
         page.earlier.retain(|keeper| keeper.permits() > 0);
         self.changed.push(slot);
-        self.table.tell(&Change::Resumed { slot });
+        self.news.push(Change::Resumed { slot });
     }
 
     fn lose(&mut self, slot: Slot, why: Loss) {
@@ -175,7 +178,7 @@ impl Steward {
             self.part.lost(&lost);
         }
         *self.lost.entry(why).or_default() += 1;
-        self.table.tell(&Change::Lost { slot, why: lost });
+        self.news.push(Change::Lost { slot, why: lost });
     }
 
     /// One line for thousands of slots: what is drained bit by bit is told with the next map.
@@ -239,6 +242,10 @@ impl Steward {
             if self.lost.keys().any(|why| *why != Loss::Drained) {
                 self.say();
             }
+        }
+        // Who hears of a slot finds it so.
+        for change in self.news.drain(..) {
+            self.table.tell(&change);
         }
     }
 }
@@ -309,6 +316,9 @@ impl Drop for Steward {
             self.lose(slot, Loss::Session);
         }
         self.table.publish(View::default(), Vec::new());
+        for change in self.news.drain(..) {
+            self.table.tell(&change);
+        }
         self.table.leave();
         if let Some(session) = &self.session {
             session.disown();

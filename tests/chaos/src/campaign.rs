@@ -24,6 +24,8 @@ pub enum Subject {
     Ours,
     /// Ours alone, locks.
     Locks,
+    /// Ours alone, shards.
+    Shards,
     /// Ours and client-go on one Lease.
     Mixed,
     /// Another's.
@@ -37,6 +39,7 @@ impl FromStr for Subject {
         Ok(match text {
             "ours" => Self::Ours,
             "locks" => Self::Locks,
+            "shards" => Self::Shards,
             "mixed" => Self::Mixed,
             "client-go" => Self::Other(Program::ClientGo { release: false }),
             "client-go-release" => Self::Other(Program::ClientGo { release: true }),
@@ -118,7 +121,12 @@ impl Campaign {
 
     /// What is run, in its order: each subject's faults in turn.
     fn plans(&self) -> Vec<Plan> {
-        let by_default = [Subject::Ours, Subject::Locks, Subject::Mixed];
+        let by_default = [
+            Subject::Ours,
+            Subject::Locks,
+            Subject::Mixed,
+            Subject::Shards,
+        ];
         let subjects: &[Subject] = if self.subjects.is_empty() {
             &by_default
         } else {
@@ -161,7 +169,7 @@ impl Campaign {
             release: random.chance(50),
         };
         let candidates = match subject {
-            Subject::Ours | Subject::Locks => vec![Program::Ours; 3],
+            Subject::Ours | Subject::Locks | Subject::Shards => vec![Program::Ours; 3],
             Subject::Mixed if random.chance(50) => vec![go, Program::Ours, Program::Ours],
             Subject::Mixed => vec![Program::Ours, go, go],
             Subject::Other(program) => vec![program; 3],
@@ -171,10 +179,10 @@ impl Campaign {
             fault,
             candidates,
             lease: Duration::from_secs(seconds),
-            contest: if subject == Subject::Locks {
-                Contest::Locks
-            } else {
-                Contest::Election
+            contest: match subject {
+                Subject::Locks => Contest::Locks,
+                Subject::Shards => Contest::Shards,
+                Subject::Ours | Subject::Mixed | Subject::Other(_) => Contest::Election,
             },
         }
     }

@@ -228,7 +228,7 @@ async fn storm(victim: &Candidate, storms: [Storm; 2], first: Duration, second: 
     victim.proxy.storm(Storm::None);
 }
 
-/// Does it to the Lease of the election, or to the ticket of a lock.
+/// Does it to the Lease of the election, to the ticket of a lock, or to the map of shards.
 ///
 /// # Errors
 /// If the API server does not answer.
@@ -241,6 +241,7 @@ pub async fn by_hand(
 ) -> io::Result<()> {
     let leases = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases");
     let path = match contest {
+        Contest::Shards => format!("/api/v1/namespaces/{namespace}/configmaps/{name}-shards"),
         Contest::Election => format!("{leases}/{name}"),
         Contest::Locks => {
             let selector = "labelSelector=metaparticle.dev%2Frole%3Dticket";
@@ -250,6 +251,11 @@ pub async fn by_hand(
         }
     };
     if fault == Fault::EditByHand {
+        if contest == Contest::Shards {
+            // No map at all.
+            let body = json!({"binaryData": {"map": "AAAA"}});
+            return api.patch(&path, &body).await.map(drop);
+        }
         let now = api.get(&path).await?;
         // As somebody would: another name, all else as it is.
         let renewed = &now.body["spec"]["renewTime"];

@@ -1,7 +1,7 @@
 //! What all processes of a run said, and the terms that follow from it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Mutex, PoisonError},
 };
 
@@ -68,6 +68,30 @@ impl History {
         let events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_it = |it: &&Event| matches!(it.line.said, Said::Locked(..)) && it.line.at > since;
         events.iter().rev().take(2000).find(is_it).map(|it| it.who)
+    }
+
+    /// Somebody who held one lock of `count` since this moment, if each of them was held.
+    #[must_use]
+    pub fn holder_of_all(&self, since: i64, count: usize) -> Option<Who> {
+        let events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = HashMap::new();
+        for it in events.iter() {
+            if let Said::Ask { id, lock, .. } = &it.line.said {
+                asked.insert((it.who, *id), lock.as_str());
+            }
+        }
+        let recent = events.iter().rev().take_while(|it| it.line.at > since);
+        let mut held = BTreeSet::new();
+        let mut last = None;
+        for it in recent {
+            if let Said::Held(id) = it.line.said
+                && let Some(lock) = asked.get(&(it.who, id))
+            {
+                held.insert(*lock);
+                last = last.or(Some(it.who));
+            }
+        }
+        last.filter(|_| held.len() == count)
     }
 }
 

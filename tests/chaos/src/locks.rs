@@ -109,6 +109,22 @@ pub fn out_of_order(holds: &[Hold]) -> Vec<Hold> {
     found
 }
 
+/// Holds with a token below that of an earlier hold of the same slot, or with the same one in another process. An owner
+/// whose ownership was unproven for a while goes on under its token.
+#[must_use]
+pub fn tokens_that_fell(holds: &[Hold]) -> Vec<Hold> {
+    let mut highest: BTreeMap<&str, (u64, Who)> = BTreeMap::new();
+    let mut found = Vec::new();
+    for hold in holds {
+        let highest = highest.entry(&hold.lock).or_default();
+        if hold.token < highest.0 || (hold.token == highest.0 && hold.who != highest.1) {
+            found.push(hold.clone());
+        }
+        *highest = (hold.token, hold.who).max(*highest);
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,5 +197,21 @@ mod tests {
         ];
         let found = out_of_order(&history(&lines));
         assert_eq!(found.iter().map(|it| it.token).collect::<Vec<_>>(), [6]);
+    }
+
+    #[test]
+    fn slot_goes_on_under_its_token_in_the_same_process_alone() {
+        let judge = |who: usize, token: u64| {
+            let second = format!("8 locked 2 {token}");
+            let lines = [
+                (0, "1 ask 1 slot-0 mutex"),
+                (0, "2 locked 1 9"),
+                (who, "7 ask 2 slot-0 mutex"),
+                (who, second.as_str()),
+            ];
+            tokens_that_fell(&history(&lines)).len()
+        };
+        assert_eq!((judge(0, 9), judge(1, 10)), (0, 0));
+        assert_eq!((judge(1, 9), judge(0, 8), judge(1, 8)), (1, 1, 1));
     }
 }

@@ -26,6 +26,8 @@ pub enum Contest {
     Election,
     /// Mutexes, read-write locks and semaphores.
     Locks,
+    /// The slots of a map of shards.
+    Shards,
 }
 
 impl Plan {
@@ -37,6 +39,7 @@ impl Plan {
         let what = match self.contest {
             Contest::Election => "election",
             Contest::Locks => "locks",
+            Contest::Shards => "shards",
         };
         format!("{what}, {}, {}", programs.join(" + "), self.fault)
     }

@@ -66,7 +66,7 @@ impl std::fmt::Display for Program {
 }
 
 impl Programs {
-    /// The command of a candidate. Only ours has locks.
+    /// The command of a candidate. Only ours has locks and shards.
     #[must_use]
     pub fn candidate(&self, program: Program, contest: Contest, task: &Task<'_>) -> Command {
         match program {
@@ -75,6 +75,7 @@ impl Programs {
                 command.arg(match contest {
                     Contest::Election => "elect",
                     Contest::Locks => "lock",
+                    Contest::Shards => "shard",
                 });
                 plain(&mut command, task);
                 command

@@ -61,21 +61,21 @@ pub async fn install_policy(api: &Api) -> io::Result<()> {
     Err(io::Error::other("the admission policy has no effect"))
 }
 
-/// Makes it and watches it until the answer is dropped: every version that bears a token is written down.
+/// Makes it and watches it until the answer is dropped: every version whose annotation `key` bears a token is written
+/// down.
 ///
 /// # Errors
 /// If the API server does not answer.
 pub async fn watch(
     upstream: Upstream,
     namespace: &str,
-    election: &str,
+    key: String,
     history: Arc<History>,
 ) -> io::Result<Watch> {
     create(&Api::new(upstream.clone()), namespace, &json!({})).await?;
     let path = format!(
         "/api/v1/namespaces/{namespace}/configmaps?watch=true&fieldSelector=metadata.name%3D{REGISTER}"
     );
-    let key = annotation(election);
     Ok(Watch(tokio::spawn(async move {
         loop {
             // Ends when the API server does; then again.

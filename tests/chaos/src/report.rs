@@ -49,7 +49,7 @@ impl Finding {
     pub fn of(plan: &Plan, outcome: &Outcome) -> Self {
         match plan.contest {
             Contest::Election => Self::of_election(plan, outcome),
-            Contest::Locks => Self::of_locks(plan, outcome),
+            Contest::Locks | Contest::Shards => Self::of_locks(plan, outcome),
         }
     }
 
@@ -72,17 +72,33 @@ impl Finding {
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        let linear = names
-            .iter()
-            .all(|name| linear::is_linearizable(&of_lock(name)));
+        // Slots are not queued for.
+        let is_queue = plan.contest == Contest::Locks;
+        let linear = !is_queue
+            || names
+                .iter()
+                .all(|name| linear::is_linearizable(&of_lock(name)));
         let strict = !plan.fault.breaks_assumptions();
+        let written = judge::election(&outcome.events);
         let complaints = [
-            (!outcome.recovered, "nobody gets a lock afterwards"),
+            (written.stale > 0, "a stale write was accepted"),
+            (
+                !is_queue && written.writes.0 == 0,
+                "nothing was written at all",
+            ),
+            (
+                !outcome.recovered,
+                "not every lock or slot is held afterwards",
+            ),
             (!outcome.jumped, "the jump did not reach the victim"),
             (!outcome.ended, "a process did not end"),
             (
-                strict && !locks::out_of_order(&holds).is_empty(),
+                strict && is_queue && !locks::out_of_order(&holds).is_empty(),
                 "a queue was jumped",
+            ),
+            (
+                strict && !is_queue && !locks::tokens_that_fell(&holds).is_empty(),
+                "tokens do not rise",
             ),
             (strict && !linear, "the history is not linearizable"),
             (holds.is_empty(), "no lock was ever granted"),
@@ -93,12 +109,19 @@ impl Finding {
             .count();
         let longest = overlaps.iter().map(|it| it.lasted).max().unwrap_or(0);
         Self {
-            subject: "locks of ours".to_owned(),
+            subject: if is_queue {
+                "locks of ours"
+            } else {
+                "shards of ours"
+            }
+            .to_owned(),
             fault: plan.fault,
             number: plan.number,
             verdict: Verdict {
                 terms: holds.len(),
                 overlaps,
+                stale: written.stale,
+                writes: written.writes,
                 ..Verdict::default()
             },
             ours,

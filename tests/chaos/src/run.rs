@@ -14,6 +14,7 @@ use crate::{
     faults::{self, Fault},
     history::{Event, History, Who},
     line::Said,
+    ours::shard,
     plan::Contest,
     plan::Plan,
     program::{Program, Programs, Task},
@@ -83,7 +84,11 @@ pub async fn run(world: &World, plan: &Plan, round: Option<&Round>) -> io::Resul
     api.create_namespace(&namespace).await?;
     let history = Arc::new(History::default());
     let upstream = world.upstream.clone();
-    let watched = register::watch(upstream, &namespace, NAME, history.clone()).await?;
+    let bears = match plan.contest {
+        Contest::Shards => format!("shard.metaparticle.dev/{NAME}-shards"),
+        Contest::Election | Contest::Locks => format!("election.metaparticle.dev/{NAME}"),
+    };
+    let watched = register::watch(upstream, &namespace, bears, history.clone()).await?;
     let mut run = Running {
         world,
         plan,
@@ -146,6 +151,7 @@ impl Running<'_> {
         let holder = match self.plan.contest {
             Contest::Election => self.history.leader(now, 300_000_000),
             Contest::Locks => self.history.last_locked(now - 500_000_000),
+            Contest::Shards => self.history.holder_of_all(now - 500_000_000, shard::SLOTS),
         };
         holder.filter(|who| self.candidates.iter().any(|(_, it)| it.who == *who))
     }

@@ -40,6 +40,8 @@ pub struct Assigner {
     sessions: Option<Watch>,
     map: Option<Watch>,
     term: Option<Term>,
+    /// The term whose deadline has come without a word that it is over: what extends it may still be on its way here.
+    lapsed: Option<Token>,
     /// This process was cut off, as others may have been: since when it is not any more.
     back: Back,
     known: Known,
@@ -132,6 +134,7 @@ impl Assigner {
             sessions: None,
             map: None,
             term: None,
+            lapsed: None,
             back: Back::Always,
             known: Known::Nothing,
             absent: None,
@@ -186,7 +189,7 @@ impl Assigner {
     }
 
     fn rest(&mut self, actions: &mut Vec<Action>) {
-        self.term = None;
+        (self.term, self.lapsed) = (None, None);
         self.forget();
         if let Some(watch) = self.map.take() {
             actions.push(Action::Unwatch { watch });
@@ -271,8 +274,9 @@ impl Assigner {
             self.answer(now, call, api::Reply::Unknown, actions);
         }
         if !self.leads(now) {
-            if self.term.is_some() {
+            if let Some(Term { token, .. }) = self.term {
                 self.rest(actions);
+                self.lapsed = Some(token);
             }
             return;
         }
@@ -310,11 +314,14 @@ impl Machine for Assigner {
             Input::Start => self.start(&mut actions),
             Input::Lead { token, until } => self.lead(now, token, until, &mut actions),
             Input::Extend { until } => {
-                // What has passed stays so (T1).
-                if self.leads(now)
-                    && let Some(term) = &mut self.term
-                {
-                    term.until = term.until.max(until);
+                match (&mut self.term, self.lapsed) {
+                    // What has passed stays so (T1).
+                    (Some(term), _) if now < term.until => term.until = term.until.max(until),
+                    // It was not over: everything is read anew.
+                    (None, Some(token)) if now < until => {
+                        self.lead(now, token, until, &mut actions);
+                    }
+                    _ => {}
                 }
             }
             Input::Rest => self.rest(&mut actions),

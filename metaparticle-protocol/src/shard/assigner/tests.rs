@@ -248,3 +248,26 @@ fn slots_of_a_dead_owner_are_given_by_one_write_after_its_deletion() {
     assert!(map.peers().iter().all(|peer| &*peer.pod != "a"));
     assert!(map.entries().all(|(_, entry)| entry.owner.is_some()));
 }
+
+#[test]
+fn term_that_is_extended_too_late_to_be_noticed_goes_on_and_one_that_is_over_does_not() {
+    let mut bench = Bench::new(Vec::new());
+    let until = |bench: &Bench| bench.now + LEASE;
+    bench.answer(Reply::Absent);
+    let end = until(&bench);
+    bench.input(Input::Rest);
+    bench.input(Input::Extend { until: end });
+    assert_eq!(bench.asked(), None);
+    let token = Token(6);
+    bench.input(Input::Lead { token, until: end });
+    bench.answer(Reply::Absent);
+    bench.pass(LEASE + LEASE);
+    assert!(!bench.assigner.leads(bench.now));
+    let end = until(&bench);
+    bench.input(Input::Extend { until: end });
+    assert!(bench.assigner.leads(bench.now));
+    assert!(
+        matches!(bench.asked(), Some((_, api::Request::Get))),
+        "all is read anew"
+    );
+}

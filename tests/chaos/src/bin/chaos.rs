@@ -27,7 +27,7 @@ struct Arguments {
     #[arg(long)]
     crates: Option<PathBuf>,
     /// How many runs
-    #[arg(long, default_value_t = 66)]
+    #[arg(long, default_value_t = 87)]
     runs: u64,
     /// One run in so many with a lease of 15 s; the others have 2 to 3 s
     #[arg(long)]

@@ -1,8 +1,9 @@
-//! This project's elections and locks, used as its documentation says, by a program that says what it believes.
+//! This project's elections, locks and shards, used as its documentation says, by a program that says what it believes.
 
 mod elect;
 mod lock;
 mod measure;
+pub mod shard;
 
 use std::{io::Write as _, sync::Arc, thread, time::Duration};
 
@@ -42,6 +43,7 @@ pub async fn run(mode: &str, task: Task) {
     let work = match mode {
         "elect" => tokio::spawn(elect::contend(coordinator.clone(), task)),
         "lock" => tokio::spawn(lock::contend(coordinator.clone(), task)),
+        "shard" => tokio::spawn(shard::contend(coordinator.clone(), task)),
         "check" => tokio::spawn(measure::check(coordinator.clone(), task)),
         "hold" => tokio::spawn(measure::hold(coordinator.clone(), task)),
         "cycles" => tokio::spawn(measure::cycles(coordinator.clone(), task)),
