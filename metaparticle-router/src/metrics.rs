@@ -18,23 +18,21 @@ use crate::Reason;
 /// What all threads of a gate have counted.
 #[derive(Debug)]
 pub struct Metrics {
-    lanes: Box<[Lane]>,
+    lanes: Box<[Arc<Lane>]>,
 }
 
 impl Metrics {
     /// For that many threads.
     pub(crate) fn new(threads: usize) -> Self {
         Self {
-            lanes: (0..threads.max(1)).map(|_| Lane::default()).collect(),
+            lanes: (0..threads.max(1)).map(|_| Arc::default()).collect(),
         }
     }
 
     /// What a thread counts with.
-    pub(crate) fn recorder(self: &Arc<Self>, thread: usize) -> Recorder {
-        Recorder {
-            lane: thread % self.lanes.len(),
-            metrics: Arc::clone(self),
-        }
+    pub(crate) fn recorder(&self, thread: usize) -> Recorder {
+        let lane = &self.lanes[thread % self.lanes.len()];
+        Recorder { lane: lane.clone() }
     }
 
     /// The text that Prometheus reads (format 0.0.4). `shard` is the name of the pod, a label of each metric; no key, slot
@@ -124,8 +122,7 @@ pub(crate) enum Outcome {
 /// What one thread counts with.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorder {
-    metrics: Arc<Metrics>,
-    lane: usize,
+    lane: Arc<Lane>,
 }
 
 impl Recorder {
@@ -141,7 +138,7 @@ impl Recorder {
 
     /// A request came to its end, so long after its head was read.
     pub(crate) fn end(&self, outcome: Outcome, status: StatusCode, took: Duration) {
-        let lane = self.lane();
+        let lane = &*self.lane;
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES) - 1;
         lane.requests[outcome.index()][class].fetch_add(1, Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -152,27 +149,23 @@ impl Recorder {
 
     /// A request is sent again.
     pub(crate) fn retried(&self) {
-        self.lane().retries.fetch_add(1, Relaxed);
+        self.lane.retries.fetch_add(1, Relaxed);
     }
 
     /// Another gate said that it does not serve the slot, or this one said so.
     pub(crate) fn moved(&self) {
-        self.lane().moved.fetch_add(1, Relaxed);
+        self.lane.moved.fetch_add(1, Relaxed);
     }
 
     /// A response or an upgraded connection was cut, because its slot moved.
     pub(crate) fn cut(&self) {
-        self.lane().cut.fetch_add(1, Relaxed);
-    }
-
-    fn lane(&self) -> &Lane {
-        &self.metrics.lanes[self.lane]
+        self.lane.cut.fetch_add(1, Relaxed);
     }
 
     fn raise(&self, of: fn(&Lane) -> &AtomicU64) -> Gauge {
-        of(self.lane()).fetch_add(1, Relaxed);
+        of(&self.lane).fetch_add(1, Relaxed);
         Gauge {
-            recorder: self.clone(),
+            lane: self.lane.clone(),
             of,
         }
     }
@@ -182,13 +175,13 @@ impl Recorder {
 #[derive(Debug)]
 #[must_use = "dropped at once it counts nothing"]
 pub(crate) struct Gauge {
-    recorder: Recorder,
+    lane: Arc<Lane>,
     of: fn(&Lane) -> &AtomicU64,
 }
 
 impl Drop for Gauge {
     fn drop(&mut self) {
-        (self.of)(self.recorder.lane()).fetch_sub(1, Relaxed);
+        (self.of)(&self.lane).fetch_sub(1, Relaxed);
     }
 }
 

@@ -125,7 +125,7 @@ impl<'a, O: Ownership> Call<'a, O> {
         let ownership = &*self.worker.router.ownership;
         let mut verdict = ownership.judge(claim);
         if verdict == Verdict::Ask {
-            ownership.refresh().await;
+            Box::pin(ownership.refresh()).await;
             verdict = ownership.judge(claim);
         }
         let admission = match verdict {
@@ -159,21 +159,21 @@ impl<'a, O: Ownership> Call<'a, O> {
             match &place {
                 Place::Here => {
                     let Some(admission) = ownership.admit(slot) else {
-                        self.wait(slot, &place, Some(ENTER_AGAIN)).await?;
+                        Box::pin(self.wait(slot, &place, Some(ENTER_AGAIN))).await?;
                         continue;
                     };
                     if let Sent::Answer(answer) = self.ask_app(Some(admission), Some(slot)).await? {
                         return Ok(answer);
                     }
                 }
-                Place::Draining => self.wait(slot, &place, None).await?,
+                Place::Draining => Box::pin(self.wait(slot, &place, None)).await?,
                 Place::Peer(peer, token) => {
                     match self.ask_peer(slot, peer, *token, &place).await? {
                         Sent::Answer(answer) => return Ok(answer),
                         Sent::Moved => {}
-                        Sent::Turned(turned) => self.turned(slot, &place, turned).await?,
+                        Sent::Turned(turned) => Box::pin(self.turned(slot, &place, turned)).await?,
                         Sent::Unreachable => {
-                            ownership.refresh().await;
+                            Box::pin(ownership.refresh()).await;
                             if ownership.find(slot) == place || !self.again() {
                                 return Err(Reason::UpstreamUnreachable.into());
                             }

@@ -85,8 +85,9 @@ impl<O: Ownership> Call<'_, O> {
             lease
         } else {
             let key = self.worker.router.ownership.key();
+            // In a box, as all that is rare: the future of a request is moved, and kept for each connection.
             let dial = async { Event::Dialed(backend.connect(protocol, key.as_deref()).await) };
-            match first(pin!(dial), given.as_mut()).await {
+            match first(Box::pin(dial).as_mut(), given.as_mut()).await {
                 Event::Dialed(lease) => lease.map_err(Failure::Unreachable)?,
                 _ => return Err(Failure::Given { unsent: true }),
             }

@@ -125,7 +125,9 @@ async fn a_slot_that_does_not_get_there_is_waited_for_as_long_as_configured() {
     process.serves(slot(1), 1);
     process.drains(slot(1)).await;
     let (mut one, mut other) = (connect(gate.address()).await, connect(gate.address()).await);
+    let begun = time::Instant::now();
     let (one, other) = tokio::join!(one.get("/users/1"), other.get("/users/1"));
+    assert!(begun.elapsed() < Duration::from_secs(1));
     let mut reasons = [&one, &other].map(|it| header(it, "x-metaparticle-reason"));
     reasons.sort_unstable();
     assert_eq!(reasons, ["hold-overflow", "hold-timeout"]);
