@@ -165,7 +165,7 @@ impl Module {
 }
 
 /// Where built programs are kept: `$XDG_CACHE_HOME/metaparticle/test-programs`.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     let variable = |name| std::env::var_os(name).filter(|value| Path::new(value).is_absolute());
     let home = || Path::new(&variable("HOME").unwrap_or_else(|| "/root".into())).join(".cache");
     let base = variable("XDG_CACHE_HOME").map_or_else(home, PathBuf::from);

@@ -4,6 +4,7 @@
 mod deploy;
 mod hash;
 mod local;
+mod router;
 mod tools;
 
 use std::process::Stdio;
@@ -31,6 +32,8 @@ pub(crate) enum Action {
     Hash,
     /// The embedded cluster beside the control plane of the test cluster; each figure a line of JSON
     Local,
+    /// The gate beside nginx, HAProxy, pingora and Envoy: processor time, latency, memory; about 20 minutes
+    Router(router::Arguments),
     /// Elections and locks beside client-go and etcd's mutex, on an API server of its own
     Election {
         /// How often each step is measured
@@ -81,6 +84,7 @@ pub(crate) fn run(action: &Action) -> Result<(), Error> {
     match action {
         Action::Hash => hash::compare(),
         Action::Local => local::compare(),
+        Action::Router(arguments) => router::compare(arguments),
         Action::Deploy {
             runs,
             install_only,
