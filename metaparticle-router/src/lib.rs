@@ -3,6 +3,7 @@
 //! It knows nothing of Kubernetes: who owns what is asked of an [`Ownership`].
 
 mod budget;
+mod client;
 mod config;
 mod flight;
 mod forward;
@@ -20,6 +21,7 @@ mod stream;
 mod upgrade;
 pub mod wire;
 
+pub use client::{Client, ClientBody};
 pub use config::{Config, ConfigError, Unmatched, Upstream};
 pub use gate::{Builder, Gate, GateError};
 pub use key::{KeyError, KeySource};

@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -16,7 +17,36 @@ use tokio::time::Instant;
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Where a request's body comes from.
-pub(crate) type Source = Incoming;
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// From a connection that a gate serves.
+    Incoming(Incoming),
+    /// From this process.
+    Own(UnsyncBoxBody<Bytes, BoxError>),
+}
+
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::Own(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Incoming(body) => body.is_end_stream(),
+            Self::Own(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Incoming(body) => body.size_hint(),
+            Self::Own(body) => body.size_hint(),
+        }
+    }
+}
 
 /// What was read of a body, and what is still to come.
 #[derive(Debug)]
@@ -205,7 +235,7 @@ impl Body for Outgoing {
             this.told = true;
             return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
         }
-        let polled = Pin::new(&mut state.source).poll_frame(cx);
+        let polled = state.source.poll_frame(cx);
         state.starved = polled.is_pending();
         let frame = match ready!(polled) {
             None => {
@@ -215,7 +245,7 @@ impl Body for Outgoing {
             }
             Some(Err(error)) => {
                 state.failed = Some(Failed::Client);
-                return Poll::Ready(Some(Err(error.into())));
+                return Poll::Ready(Some(Err(error)));
             }
             Some(Ok(frame)) => frame,
         };

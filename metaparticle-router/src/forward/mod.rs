@@ -67,6 +67,14 @@ impl<O: Ownership> Router<O> {
     }
 }
 
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) edge: &'a Edge,
+    /// Of the connection that it came in on; none if it is this process's own.
+    pub(crate) activity: Option<&'a Arc<Activity>>,
+}
+
 /// What one thread has.
 #[derive(Debug)]
 pub(crate) struct Worker<O> {
@@ -77,21 +85,21 @@ pub(crate) struct Worker<O> {
 }
 
 impl<O: Ownership> Worker<O> {
-    /// Answers a request that came in on such a connection.
+    /// Answers a request that came from there.
     ///
     /// # Cancel safety
     /// Dropped, the request is given up: its client is gone.
     pub(crate) async fn serve(
         &self,
         request: Request<Source>,
-        edge: &Edge,
-        activity: Option<Arc<Activity>>,
+        origin: Origin<'_>,
     ) -> Response<Reply<O::Admission>> {
+        let activity = origin.activity.cloned();
         let mut flight = Flight::begin(&self.recorder, activity, Instant::now());
         self.budget.deposit();
         let http1 = request.version() < Version::HTTP_2;
         let mut close = false;
-        let answer = self.answer(request, edge, &flight, &mut close).await;
+        let answer = self.answer(request, origin, &flight, &mut close).await;
         let mut response = match answer {
             Ok(Answer::Streamed { parts, held, peer }) => {
                 let outcome = if peer { Outcome::Peer } else { Outcome::Here };
@@ -138,16 +146,16 @@ impl<O: Ownership> Worker<O> {
     async fn answer(
         &self,
         request: Request<Source>,
-        edge: &Edge,
+        origin: Origin<'_>,
         flight: &Flight,
         close: &mut bool,
     ) -> Result<Answer<O::Admission>, Refusal> {
         let (mut parts, body) = request.into_parts();
         let client = parts.extensions.remove::<OnUpgrade>();
-        let entered = head::enter(&mut parts, edge)?;
+        let entered = head::enter(&mut parts, origin.edge)?;
         *close = entered.close;
         let config = &self.router.config;
-        if parts.uri.path() == crate::READY_PATH && !edge.is_gate() {
+        if parts.uri.path() == crate::READY_PATH && !origin.edge.is_gate() {
             return Ok(Answer::Ready);
         }
         let most = config.max_body_bytes.unwrap_or(u64::MAX);
@@ -156,10 +164,14 @@ impl<O: Ownership> Worker<O> {
         if length.is_some_and(|length: u64| length > most) {
             return Err(Reason::BodyTooLarge.into());
         }
-        let claim = if edge.is_gate() {
-            Some(wire::take_claim(&mut parts.headers)?.ok_or(Reason::BadClaim)?)
+        let claim = if origin.edge.is_gate() {
+            wire::take_claim(&mut parts.headers)?
         } else {
             None
+        };
+        let claim = match origin.activity {
+            Some(_) if origin.edge.is_gate() => Some(claim.ok_or(Reason::BadClaim)?),
+            _ => None,
         };
         let client = client.filter(|_| entered.upgrade);
         let body = Replay::new(body, config.replay_bytes, most, flight.began());

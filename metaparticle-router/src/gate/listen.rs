@@ -28,7 +28,14 @@ use super::{
     conn::{Activity, Io, Patience},
     open::open,
 };
-use crate::{Config, Ownership, forward::Worker, head::Edge, pool, race::first};
+use crate::{
+    Config, Ownership,
+    forward::{Origin, Worker},
+    head::Edge,
+    pool,
+    race::first,
+    replay::Source,
+};
 
 /// How often idle connections to others are looked at.
 const TIDY: Duration = Duration::from_secs(5);
@@ -119,7 +126,12 @@ async fn connection<O: Ownership>(
                 edge,
                 activity,
             } = &*served;
-            Ok::<_, Infallible>(worker.serve(request, edge, Some(activity.clone())).await)
+            let origin = Origin {
+                edge,
+                activity: Some(activity),
+            };
+            let request = request.map(Source::Incoming);
+            Ok::<_, Infallible>(worker.serve(request, origin).await)
         }
     });
     let ended = if opened.http2 {

@@ -23,7 +23,7 @@ use tokio::{
 
 pub(crate) use self::conn::Activity;
 use crate::{
-    Config, ConfigError, KeySource, Metrics, Ownership,
+    Client, Config, ConfigError, KeySource, Metrics, Ownership,
     budget::Budget,
     forward::{Router, Worker},
     hold::Hold,
@@ -161,55 +161,30 @@ impl<O: Ownership> Builder<O> {
     /// # Errors
     /// If the configuration makes no sense, or the address cannot be listened at.
     pub fn start(self, listen: SocketAddr) -> Result<Gate, GateError> {
-        self.config.check()?;
-        let count = self.threads.get();
-        let metrics = Arc::new(Metrics::new(count));
+        let count = self.threads;
+        let workers = self.workers(count)?;
         let (stop, stopped) = watch::channel(Stop::Run);
         let (running, ended) = mpsc::channel(1);
-        let limits = Limits {
-            connect: self.config.connect_timeout,
-            idle: self.config.pool_idle_timeout,
-            idle_connections: self.config.pool_idle,
-            streams: STREAMS,
-        };
-        let retries = self.config.retries_per_second;
-        let retries = retries.div_ceil(u32::try_from(count).unwrap_or(u32::MAX));
-        let router = Arc::new(Router {
-            hold: Hold::new(self.config.hold_requests, self.config.hold_bytes),
-            ownership: self.ownership,
-            keys: self.keys,
-            config: self.config,
-            turn: self.app.is_none().then(AtomicU64::default),
-        });
-        // Nobody asks a router for its application.
-        let app = self.app.unwrap_or((Ipv4Addr::UNSPECIFIED, 0).into());
         alone(listen).map_err(|source| GateError::Listen {
             address: listen,
             source,
         })?;
         let mut address = listen;
-        let mut lanes = Vec::with_capacity(count);
-        for index in 0..count {
+        let mut lanes = Vec::with_capacity(count.get());
+        for index in 0..count.get() {
             let (runtime, listener) = lane(address)?;
             address = listener.local_addr().map_err(|source| GateError::Listen {
                 address: listen,
                 source,
             })?;
-            let percent = router.config.retry_percent;
-            let worker = Arc::new(Worker {
-                router: router.clone(),
-                pool: Pool::new(app, limits),
-                budget: Budget::new(percent, retries, Instant::now()),
-                recorder: metrics.recorder(index),
-            });
-            lanes.push((runtime, listener, worker));
+            lanes.push((runtime, listener, Arc::new(workers.worker(index))));
         }
         let mut gate = Gate {
             address,
-            metrics,
+            metrics: workers.metrics,
             stop,
             ended,
-            threads: Vec::with_capacity(count),
+            threads: Vec::with_capacity(lanes.len()),
         };
         for (index, (runtime, listener, worker)) in lanes.into_iter().enumerate() {
             let (running, stopped) = (running.clone(), stopped.clone());
@@ -225,6 +200,63 @@ impl<O: Ownership> Builder<O> {
             gate.threads.push(thread);
         }
         Ok(gate)
+    }
+
+    /// Listens nowhere: for requests of this process itself.
+    ///
+    /// # Errors
+    /// If the configuration makes no sense.
+    pub fn client(self) -> Result<Client<O>, GateError> {
+        let workers = self.workers(NonZeroUsize::MIN)?;
+        Ok(Client::new(workers.worker(0), workers.metrics))
+    }
+
+    fn workers(self, count: NonZeroUsize) -> Result<Workers<O>, GateError> {
+        self.config.check()?;
+        let count = count.get();
+        let limits = Limits {
+            connect: self.config.connect_timeout,
+            idle: self.config.pool_idle_timeout,
+            idle_connections: self.config.pool_idle,
+            streams: STREAMS,
+        };
+        let retries = self.config.retries_per_second;
+        Ok(Workers {
+            metrics: Arc::new(Metrics::new(count)),
+            // Nobody asks a router for its application.
+            app: self.app.unwrap_or((Ipv4Addr::UNSPECIFIED, 0).into()),
+            limits,
+            retries: retries.div_ceil(u32::try_from(count).unwrap_or(u32::MAX)),
+            router: Arc::new(Router {
+                hold: Hold::new(self.config.hold_requests, self.config.hold_bytes),
+                ownership: self.ownership,
+                keys: self.keys,
+                config: self.config,
+                turn: self.app.is_none().then(AtomicU64::default),
+            }),
+        })
+    }
+}
+
+/// What the workers of all threads are made of.
+struct Workers<O> {
+    router: Arc<Router<O>>,
+    metrics: Arc<Metrics>,
+    app: SocketAddr,
+    limits: Limits,
+    /// A second, for each of them.
+    retries: u32,
+}
+
+impl<O> Workers<O> {
+    fn worker(&self, index: usize) -> Worker<O> {
+        let percent = self.router.config.retry_percent;
+        Worker {
+            router: self.router.clone(),
+            pool: Pool::new(self.app, self.limits),
+            budget: Budget::new(percent, self.retries, Instant::now()),
+            recorder: self.metrics.recorder(index),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod fake;
 mod hostile;
 mod moves;
 mod outcomes;
+mod own;
 mod peers;
 mod router;
 mod routing;

@@ -117,7 +117,9 @@ async fn a_hanging_application_is_waited_for_as_long_as_configured() {
     })
     .await;
     let (process, gate) = before(address);
+    let begun = time::Instant::now();
     let response = get(gate.address(), "/users/1").await;
+    assert!(begun.elapsed() < Duration::from_secs(1));
     refused(&gate, &response, 504, "upstream-timeout");
     assert_eq!(*process.under_way(slot(1)).borrow(), 0);
 }
