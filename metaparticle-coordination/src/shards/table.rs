@@ -171,7 +171,11 @@ impl Table {
     /// Another map, or session, and what each slot is by it.
     pub(super) fn publish(&self, view: View, own: Vec<Own>) {
         // What is ours first: in between, a slot that was given away is not found at all.
-        let own = own.into_iter().map(ArcSwap::from_pointee);
+        let none = Arc::new(Own::No);
+        let own = own.into_iter().map(|own| match own {
+            Own::No => ArcSwap::from(Arc::clone(&none)),
+            own => ArcSwap::from_pointee(own),
+        });
         self.own.store(Arc::new(own.collect()));
         self.view.store(Arc::new(view));
         self.tell_changed();
