@@ -78,6 +78,8 @@ pub(super) struct Call<'a, O> {
     pub(super) body: Replay,
     client: Option<OnUpgrade>,
     grpc: bool,
+    /// Its head has a claim, for a peer.
+    claims: bool,
     tries: u8,
     /// Until when it may wait for its slot.
     patience: Option<Instant>,
@@ -101,6 +103,7 @@ impl<'a, O: Ownership> Call<'a, O> {
             body,
             client,
             grpc,
+            claims: false,
             tries: 1,
             patience: None,
         }
@@ -277,6 +280,15 @@ impl<'a, O: Ownership> Call<'a, O> {
             _ if self.grpc => Protocol::Http2,
             _ => Protocol::Http1,
         };
+        let headers = &mut self.head.headers;
+        if std::mem::take(&mut self.claims) {
+            headers.remove(wire::CLAIM);
+        }
+        // Before the head is copied: the copy has no room for more.
+        if let (Some(slot), Some(admission)) = (slot, &admission) {
+            headers.insert(wire::SLOT, slot.0.into());
+            headers.insert(wire::TOKEN, admission.token().0.into());
+        }
         let mut fresh = false;
         loop {
             let lost = admission.as_ref().map(Admission::lost);
@@ -286,11 +298,7 @@ impl<'a, O: Ownership> Call<'a, O> {
                     None => pending().await,
                 }
             };
-            let mut head = self.head.clone();
-            if let (Some(slot), Some(admission)) = (slot, &admission) {
-                head.headers.insert(wire::SLOT, slot.0.into());
-                head.headers.insert(wire::TOKEN, admission.token().0.into());
-            }
+            let head = self.head.clone();
             let backend = worker.pool.app();
             let sent = self.exchange(backend, head, protocol, fresh, lost).await;
             match sent {
@@ -335,11 +343,12 @@ impl<'a, O: Ownership> Call<'a, O> {
             token,
             session: peer.session.clone(),
         };
+        wire::put_claim(&mut self.head.headers, &claim);
+        self.claims = true;
         let backend = worker.pool.peer(&peer.session, address);
         let mut fresh = false;
         loop {
-            let mut head = self.head.clone();
-            wire::put_claim(&mut head.headers, &claim);
+            let head = self.head.clone();
             let elsewhere = self.elsewhere(slot, place);
             let sent = self
                 .exchange(&backend, head, protocol, fresh, elsewhere)

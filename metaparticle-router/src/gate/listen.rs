@@ -39,6 +39,8 @@ use crate::{
 
 /// How often idle connections to others are looked at.
 const TIDY: Duration = Duration::from_secs(5);
+/// Headers of a request that hyper takes, unless it is told.
+const HYPERS_MAX_HEADERS: usize = 100;
 /// After an error of `accept`, as when there are no file descriptors left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
 
@@ -173,8 +175,11 @@ fn speak_http1(config: &Config) -> http1::Builder {
     // The time of a head is measured from its first byte, by `Activity`.
     http1
         .header_read_timeout(None)
-        .max_headers(config.max_headers)
         .max_header_size(config.max_head_bytes);
+    // Said, it makes hyper fill a table for each request, also if it is the same.
+    if config.max_headers != HYPERS_MAX_HEADERS {
+        http1.max_headers(config.max_headers);
+    }
     http1
 }
 

@@ -11,9 +11,6 @@ use super::{
 };
 use crate::replay::Outgoing;
 
-/// Response headers that an upstream may send, as many as clients may.
-const MAX_HEADERS: usize = 100;
-
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -37,10 +34,8 @@ pub(super) async fn http1(
     key: Option<&[u8]>,
 ) -> Result<http1::SendRequest<Outgoing>, DialError> {
     let stream = open(backend, key).await?;
-    let (sender, connection) = http1::Builder::new()
-        .max_headers(MAX_HEADERS)
-        .handshake(TokioIo::new(stream))
-        .await?;
+    // It takes 100 headers of a response, as many as a gate takes of a request.
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "a connection to a backend ended");

@@ -214,3 +214,19 @@ async fn planned_moves_under_load_fail_no_request_and_never_have_two_owners() {
     assert_eq!(exclusive.both.load(Ordering::SeqCst), 0);
     assert!(moves >= 5 && served >= 50, "{moves} moves, {served} served");
 }
+
+#[tokio::test]
+async fn a_request_that_a_peer_turned_away_reaches_the_application_here_without_a_claim() {
+    let ([a, b], _apps, [gate_a, gate_b]) = pair().await;
+    // The first is told by the second that it does not serve, and finds that it serves itself.
+    a.sees(slot(1), at(&b, &gate_b, 2));
+    b.sees(slot(1), at(&a, &gate_a, 3));
+    a.news.lock().unwrap().push((slot(1), Place::Here, 3));
+    let response = get(gate_a.address(), "/users/1").await;
+    assert_eq!(header(&response, "x-served-by"), "a", "{response:?}");
+    assert!(!response.body().contains("claim"), "{response:?}");
+    assert!(
+        response.body().contains("x-metaparticle-token: 3\n"),
+        "{response:?}"
+    );
+}
