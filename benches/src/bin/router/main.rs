@@ -3,10 +3,12 @@
 //! - `backend`: applications that answer at once, all on one thread;
 //! - `gate`: our gate on one thread, before one application, or before other gates that own the slots (a router);
 //! - `owners`: those other gates;
-//! - `load`: requests at a constant rate, each timed from when it was due, however slow the ones before it are.
+//! - `load`: requests at a constant rate, each timed from when it was due, however slow the ones before it are;
+//! - `heads`: what it costs to decide on heads, alone.
 
 mod backend;
 mod gate;
+mod heads;
 mod load;
 mod owner;
 
@@ -31,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["load", target, rate, seconds] => {
             load::run(target.parse()?, rate.parse()?, seconds.parse()?)
         }
+        ["heads"] => heads::run(),
         _ => Err(format!("not understood: {words:?}").into()),
     }
 }
