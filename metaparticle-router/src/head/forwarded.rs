@@ -58,7 +58,10 @@ fn with_own(headers: &HeaderMap, name: &HeaderName, most: usize, own: &str) -> H
     let mut entries = Vec::new();
     for value in headers.get_all(name) {
         let read = value.to_str().ok();
-        if read.and_then(|list| divide(list, &mut entries)).is_none() {
+        if read
+            .and_then(|list| divide(list, *name == FORWARDED, &mut entries))
+            .is_none()
+        {
             entries.clear();
             break;
         }
@@ -73,14 +76,15 @@ fn with_own(headers: &HeaderMap, name: &HeaderName, most: usize, own: &str) -> H
     HeaderValue::try_from(text).expect("what was read as text is a value")
 }
 
-/// Divides at commas outside of quotes; `None` if a quote has no end.
-fn divide<'a>(mut list: &'a str, entries: &mut Vec<&'a str>) -> Option<()> {
+/// Divides at commas, where there are quotes at those outside of them; `None` if a quote has no end. `X-Forwarded-For` has
+/// no quotes: who reads it divides at each comma, and so must be done here.
+fn divide<'a>(mut list: &'a str, with_strings: bool, entries: &mut Vec<&'a str>) -> Option<()> {
     loop {
         let (mut quoted, mut escaped) = (false, false);
         let comma = list.bytes().position(|byte| {
             let (was_escaped, was_quoted) = (escaped, quoted);
             escaped = was_quoted && !was_escaped && byte == b'\\';
-            quoted ^= byte == b'"' && !was_escaped;
+            quoted ^= with_strings && byte == b'"' && !was_escaped;
             byte == b',' && !was_quoted
         });
         if comma.is_none() && quoted {

@@ -69,6 +69,17 @@ fn of_trusted_proxies_only_their_own_entries_stay() {
 }
 
 #[test]
+fn a_quote_hides_no_entry_of_a_list_that_has_no_quotes() {
+    for (came, chain) in [
+        ("\"6.6.6.6, 7.7.7.7\"", "7.7.7.7\", 9.9.9.9"),
+        ("\"6.6.6.6, 8.8.8.8", "8.8.8.8, 9.9.9.9"),
+    ] {
+        let headers = told(&edge(1, false, false), &[("x-forwarded-for", came)]);
+        assert_eq!(all(&headers, "x-forwarded-for"), [chain]);
+    }
+}
+
+#[test]
 fn another_gate_has_said_it_already() {
     let headers = told(&Edge::gate(&Config::default()), &FORGED[3..]);
     assert_eq!(all(&headers, "x-forwarded-for"), [""; 0]);
