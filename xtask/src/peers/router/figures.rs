@@ -205,4 +205,12 @@ mod tests {
             "{table}"
         );
     }
+
+    #[test]
+    fn the_median_of_an_even_number_is_between_the_two_in_the_middle() {
+        let of = |values: &[f64]| median(values.iter().copied()).to_string();
+        assert_eq!(of(&[9.0, 1.0, 2.0, 4.0]), "3");
+        assert_eq!(of(&[5.0]), "5");
+        assert_eq!(of(&[]), "NaN");
+    }
 }

@@ -1,9 +1,10 @@
 //! The peers: packages of Debian, a program from crates.io, a wheel of PyPI that has Envoy in it.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
 };
 
 use super::peer::Peer;
@@ -42,14 +43,20 @@ impl Tools {
         peer != Peer::Envoy || self.envoy.is_some()
     }
 
-    /// The versions.
+    /// The versions, and whether the machine has anything else to do, which spoils figures.
     pub(super) fn about(&self) -> String {
         let envoy = if self.envoy.is_some() {
             ENVOY
         } else {
             "no Envoy: pip has none for this machine"
         };
-        format!("Debian's nginx 1.22.1, haproxy 2.6.12; pingora 0.9.1; {envoy}")
+        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let load = load.split(' ').next().unwrap_or("?");
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        format!(
+            "Debian's nginx 1.22.1, haproxy 2.6.12; pingora 0.9.1; {envoy}; {cores} cores, load {load} in the last minute \
+             (builds included)"
+        )
     }
 }
 
@@ -116,7 +123,7 @@ fn pingora() -> Result<PathBuf, Error> {
 
 /// A command that runs on that core only, if there are two.
 pub(super) fn on_core(core: u32, program: &str) -> Command {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
     if cores < 2 {
         return Command::new(program);
     }
