@@ -52,4 +52,5 @@ pub mod __private {
     #[cfg(unix)]
     pub use crate::sigterm::SIGNAL;
     pub use crate::sugar::{exclusive, lead};
+    pub use serde_json;
 }

@@ -223,7 +223,18 @@ impl Coordinator {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn connect() -> Result<Self, Error> {
-        Self::of_config(connect::config().await?)?.start().await
+        Self::of_environment().await?.start().await
+    }
+
+    /// As [`connect`](Self::connect), to be changed before it is started.
+    ///
+    /// # Errors
+    /// [`Error::NoCluster`] and [`Error::Config`], if there is no such cluster.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn of_environment() -> Result<Builder, Error> {
+        Self::of_config(connect::config().await?)
     }
 
     /// Who it is in its elections: pod name, pod uid and a word that each coordinator draws anew.
