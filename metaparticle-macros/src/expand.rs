@@ -45,13 +45,15 @@ fn expanded(main: &Main, root: &TokenStream, embedded: &Embedded, files: &[Strin
         body,
     } = main;
     let record = Literal::byte_string(&embedded.encode());
+    // The gate, in the programs that have one.
+    let sharded = embedded.spec.sharding().map(|_| quote!(, sharded));
     // The body is a block of its own, so that its items still stand before its statements.
     let mut whole = Group::new(
         Delimiter::Brace,
         quote! {
             #inner
             #(const _: &[::core::primitive::u8] = ::core::include_bytes!(#files);)*
-            #root::__enter!(#record);
+            #root::__enter!(#record #sharded);
             #body
         },
     );

@@ -15,6 +15,10 @@ macro_rules! __enter {
         static EMBEDDED: &[::core::primitive::u8] = $embedded;
         $crate::__private::enter(EMBEDDED);
     }};
+    ($embedded:literal, sharded) => {{
+        $crate::__enter!($embedded);
+        $crate::__open!();
+    }};
 }
 
 /// Container build: the record is dropped, the marker is kept, and the user's `main` runs.
@@ -27,6 +31,31 @@ macro_rules! __enter {
         static MARKER: [::core::primitive::u8; 26] = $crate::__private::CONTAINER_MARKER;
         $crate::__private::enter();
     }};
+    ($embedded:literal, sharded) => {{
+        $crate::__enter!($embedded);
+        $crate::__open!();
+    }};
+}
+
+/// What a sharded program has before its `main`, and no other: who has no shards links nothing of it.
+#[cfg(all(unix, feature = "router"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __open {
+    () => {
+        $crate::__private::open();
+    };
+}
+
+#[cfg(not(all(unix, feature = "router")))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __open {
+    () => {
+        ::core::compile_error!(
+            "#[sharded] needs the feature `router` of the crate metaparticle, and a program for Unix"
+        );
+    };
 }
 
 /// Returns at once: in the container there is nothing to decide.

@@ -40,6 +40,8 @@
 //! - `coordination` (default): elections and locks, in the container, too; see [`coordinator`]. Its TLS has a little C in
 //!   it: a build for another processor needs a C compiler for that one.
 //! - `shard` (default): which node a key belongs to, in the container, too; see [`shard`].
+//! - `router` (default): what [`sharded`] programs have before their `main`, in the container, too; see [`router`]. Unix
+//!   only.
 //! - `local` (default): the embedded cluster, and `testing`. Unix only.
 //! - `k8s` (default): chooses the version feature `earliest` of `k8s-openapi`. A program that chooses another one
 //!   takes `default-features = false, features = ["local"]`.
@@ -48,12 +50,19 @@
 pub mod deploy;
 #[cfg(feature = "coordination")]
 #[doc(inline)]
-pub use metaparticle_coordination::{coordinator, election, fence, guide, lease, lock, session};
+pub use metaparticle_coordination::{
+    coordinator, election, fence, guide, lease, lock, session, shards,
+};
+#[cfg(feature = "router")]
+#[doc(inline)]
+pub use metaparticle_router as router;
 #[cfg(feature = "shard")]
 #[doc(inline)]
 pub use metaparticle_shard as shard;
 
 mod enter;
+#[cfg(all(unix, feature = "router"))]
+mod gate;
 mod listen;
 mod pod;
 mod shutdown;
@@ -272,6 +281,8 @@ pub use metaparticle_macros::leader;
 #[doc(inline)]
 pub use metaparticle_macros::exclusive;
 
+#[cfg(all(unix, feature = "router"))]
+pub use gate::{gate_metrics, shards};
 pub use listen::listen;
 pub use pod::{Pod, pod};
 pub use shutdown::shutdown;
@@ -283,6 +294,8 @@ pub use metaparticle_macros::__spec;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::enter::*;
+    #[cfg(all(unix, feature = "router"))]
+    pub use crate::gate::open;
     #[cfg(feature = "coordination")]
     pub use metaparticle_coordination::__private::{exclusive, lead};
 }

@@ -47,7 +47,7 @@ pub async fn listen(port: u16) -> io::Result<TcpListener> {
 
 /// Where the embedded cluster wants the pod to listen: `METAPARTICLE_LISTEN_ADDRESS`, and `METAPARTICLE_PORT_8080` for
 /// the port that stands for 8080.
-fn address(port: u16, given: impl Fn(&str) -> Option<String>) -> Option<SocketAddr> {
+pub(crate) fn address(port: u16, given: impl Fn(&str) -> Option<String>) -> Option<SocketAddr> {
     let address: IpAddr = given("METAPARTICLE_LISTEN_ADDRESS")?.parse().ok()?;
     let port = given(&format!("METAPARTICLE_PORT_{port}"))
         .and_then(|it| it.parse().ok())

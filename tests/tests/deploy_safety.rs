@@ -19,7 +19,6 @@ use tokio::{
 
 const SERVICE: &str = env!("CARGO_BIN_EXE_suite-service");
 const NOWHERE: &str = env!("CARGO_BIN_EXE_suite-nowhere");
-const SHARDED: &str = env!("CARGO_BIN_EXE_suite-sharded");
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A program with an environment of its own.
@@ -245,26 +244,6 @@ async fn a_name_collision_is_refused_before_anything_is_built_or_written() {
         stderr(&output)
     );
     assert_eq!(writes(&cluster), [""; 0]);
-}
-
-#[tokio::test]
-async fn a_sharded_program_is_not_deployed_but_rendered() {
-    let directory = tempfile::tempdir().unwrap();
-    let kubeconfig = directory.path().join("config");
-    let trap = Trap::new();
-    write_kubeconfig(&kubeconfig, "near", &trap.url());
-    let output = run(program(
-        SHARDED,
-        &kubeconfig,
-        &["metaparticle", "up", "--context", "near"],
-    ))
-    .await;
-    assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("router"), "{}", stderr(&output));
-    trap.assert_untouched();
-    let output = run(program(SHARDED, &kubeconfig, &["metaparticle", "render"])).await;
-    assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("kind: StatefulSet"));
 }
 
 #[tokio::test]

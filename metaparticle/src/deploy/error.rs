@@ -60,14 +60,6 @@ pub enum Error {
         /// The value, and what is allowed.
         rule: String,
     },
-    /// Requests cannot be divided by key yet.
-    #[error(
-        "`#[sharded]` programs cannot be deployed yet: the router that divides requests by key is not there"
-    )]
-    #[diagnostic(help(
-        "`-- metaparticle render` shows the objects; `#[replicated]` deploys equal copies today"
-    ))]
-    Sharded,
     /// The operating system refuses what every command needs.
     #[error("cannot {doing}")]
     System {
@@ -92,7 +84,6 @@ impl Error {
             ) => Exit::Usage,
             Self::Target(_)
             | Self::Environment { .. }
-            | Self::Sharded
             | Self::Image(Publish(image::Error::NoRepository { .. }))
             | Self::Cluster(cluster::Error::Config { .. })
             | Self::Apply(apply::Error::NoNamespace { .. }) => Exit::Usage,

@@ -5,7 +5,7 @@
 
 use std::{process::ExitCode, str::FromStr};
 
-use metaparticle_spec::{Embedded, Namespace, SpecError, Workload, render::APP_LABEL};
+use metaparticle_spec::{Embedded, Namespace, SpecError, render::APP_LABEL};
 
 pub mod apply;
 pub mod build;
@@ -145,9 +145,6 @@ fn run_command(embedded: &Embedded, command: &Command, report: &Report) -> Resul
             render::render(embedded, options, report)?;
             return Ok(Exit::Success);
         }
-        Command::Up(_) if matches!(spec.workload, Workload::Sharded(..)) => {
-            return Err(Error::Sharded);
-        }
         Command::Up(up) => (&up.target, "deploying"),
         Command::Down(down) => (&down.target, "deleting"),
         Command::Status(status) => (&status.target, "reading"),
@@ -255,7 +252,7 @@ pub(crate) fn install_crypto_provider() {
 }
 
 #[cfg(test)]
-mod fixture {
+pub(crate) mod fixture {
     //! Applications for tests.
 
     use metaparticle_spec::{AppSpec, Artifact, Embedded};

@@ -26,6 +26,12 @@ debug = 0
 incremental = false
 ";
 
+/// What a manifest says of the features of metaparticle, unless it is [edited](Package::edit).
+pub const NO_FEATURES: &str = "default-features = false";
+
+/// What sharded programs need.
+pub const WITH_ROUTER: &str = "default-features = false, features = ['k8s', 'router']";
+
 /// A user's package.
 #[derive(Debug)]
 pub struct Package {

@@ -149,6 +149,9 @@ const SHARD: &str = "
     metaparticle-shard arc-swap consistent-hash rapidhash serde serde-core siphasher splay-tree thiserror
 ";
 
+/// What the gate adds.
+const ROUTER: &str = "metaparticle-router h2 fnv indexmap equivalent hashbrown httpdate";
+
 #[test]
 fn container_graph_is_lean_without_coordination() {
     let features = ["--no-default-features", "--features=deploy,local,k8s"];
@@ -172,9 +175,9 @@ fn shards_add_a_table_to_the_container_graph_and_nothing_else() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn coordination_adds_a_client_to_the_container_graph_and_nothing_else() {
+fn coordination_adds_a_client_and_the_gate_a_server_to_the_container_graph_and_nothing_else() {
     let tree = tree(&["--all-features"], CONTAINER);
-    let client: Vec<_> = [COORDINATION, SHARD]
+    let client: Vec<_> = [COORDINATION, SHARD, ROUTER]
         .iter()
         .flat_map(|all| all.split_whitespace())
         .collect();

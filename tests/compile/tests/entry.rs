@@ -45,6 +45,18 @@ fn every_role_of_our_manifests_runs_main() {
 }
 
 #[test]
+fn a_sharded_program_without_the_gate_is_told_which_feature_has_it() {
+    let package = Package::alone(&shared().join("packages/gateless"), "gateless");
+    let main =
+        "#[metaparticle::sharded(shards = 3, key = \"/{id}\", ports = [8080])]\nfn main() {}\n";
+    package.write("src/main.rs", main);
+    let outcome = Cargo::new(&package.dir, &["build"]).run();
+    assert!(!outcome.is_success);
+    let needs = "#[sharded] needs the feature `router` of the crate metaparticle";
+    assert!(outcome.stderr.contains(needs), "{}", outcome.stderr);
+}
+
+#[test]
 fn unknown_role_is_refused_by_name() {
     let output = run(&[("METAPARTICLE_ROLE", "leader")]);
     assert_eq!(output.status.code(), Some(2));

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a suite panics where it fails")]
 
-use metaparticle_compile_tests::{Cargo, Package, cargo::shared};
+use metaparticle_compile_tests::{
+    Cargo, Package,
+    cargo::shared,
+    package::{NO_FEATURES, WITH_ROUTER},
+};
 use metaparticle_spec::{AppSpec, Embedded};
 use serde_json::json;
 
@@ -100,6 +104,9 @@ fn ports_make_a_service_and_their_absence_a_job() {
 /// What each of the sources, a program of its own, says in its record.
 fn specs(name: &str, sources: &[&str]) -> Vec<AppSpec> {
     let package = Package::alone(&shared().join("packages").join(name), name);
+    if sources.iter().any(|source| source.contains("sharded")) {
+        package.edit("Cargo.toml", NO_FEATURES, WITH_ROUTER);
+    }
     let bins = 0..sources.len();
     for (bin, source) in bins.clone().zip(sources) {
         package.write(&format!("src/bin/{name}_{bin}.rs"), source);

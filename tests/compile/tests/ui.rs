@@ -85,11 +85,7 @@ fn built() -> &'static Outcome {
             "Cargo.toml",
             "[features]\ndefault = ['gated']\ngated = []\n",
         );
-        ui.edit(
-            "Cargo.toml",
-            "default-features = false",
-            "default-features = false, features = ['coordination', 'k8s']",
-        );
+        ui.edit("Cargo.toml", package::NO_FEATURES, package::WITH_ROUTER);
         add_binaries(&ui, &[cases("fail"), cases("pass")].concat());
         let renamed = Package::member(&root.dir.join("renamed"), "renamed");
         renamed.edit(
