@@ -8,5 +8,6 @@ mod batch;
 mod ends;
 mod failures;
 mod harness;
+mod sharded;
 mod up;
 mod web;

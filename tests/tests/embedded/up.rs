@@ -17,6 +17,7 @@ use tokio::{
 
 const WEB: &str = env!("CARGO_BIN_EXE_suite-web");
 const BATCH: &str = env!("CARGO_BIN_EXE_suite-batch");
+const SHARDED: &str = env!("CARGO_BIN_EXE_suite-sharded");
 /// Longest wait for an event, or the end. The machine may be busy with other tests.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -37,6 +38,11 @@ impl Up {
     /// Starts the job.
     pub(crate) fn batch(arguments: &[&str]) -> Self {
         Self::start(BATCH, &[], arguments)
+    }
+
+    /// Starts the sharded service.
+    pub(crate) fn sharded() -> Self {
+        Self::start(SHARDED, &[], &[])
     }
 
     /// Starts the service with flags of `metaparticle up`.
