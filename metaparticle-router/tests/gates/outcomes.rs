@@ -336,3 +336,31 @@ async fn a_client_that_goes_away_ends_its_request() {
         .unwrap()
         .unwrap();
 }
+
+#[tokio::test]
+async fn a_body_longer_than_is_kept_is_sent_once() {
+    const LENGTH: usize = 300_000;
+    for (length, times) in [(LENGTH, 1), (30_000, 2)] {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let count = seen.clone();
+        let address = raw(move |_, mut stream| {
+            let count = count.clone();
+            async move {
+                let mut taken = 0;
+                while taken < length {
+                    taken += read(&mut stream).await;
+                }
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        })
+        .await;
+        let (_process, gate) = before(address);
+        let request = Request::put("/users/1");
+        let request = request
+            .body(Full::<Bytes>::from(vec![b'x'; length]))
+            .unwrap();
+        let response = connect(gate.address()).await.send(request).await;
+        refused(&gate, &response, 502, "upstream-failed");
+        assert_eq!(seen.load(Ordering::SeqCst), times);
+    }
+}

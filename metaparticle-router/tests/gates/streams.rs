@@ -11,8 +11,7 @@ use hyper::{
     client::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use metaparticle_protocol::Token;
-use metaparticle_router::{Config, Gate, Place};
+use metaparticle_router::{Config, Gate};
 use tokio::{
     net::TcpStream,
     sync::{Mutex, mpsc},
@@ -20,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    app::{self, App, Body, channel, text},
+    app::{self, App, channel, text},
     client::{connect, get},
     fake::{Process, gate, slot},
 };
@@ -278,18 +277,6 @@ async fn connections_to_the_application_are_used_again() {
     assert_eq!(connections.lock().await.len(), 1);
 }
 
-/// A body of that many bytes in parts of 64 KiB.
-async fn pour(parts: Parts, mut bytes: usize) {
-    let part = Bytes::from(vec![b'x'; 64 << 10]);
-    while bytes > 0 {
-        let length = part.len().min(bytes);
-        if parts.send(Frame::data(part.slice(..length))).await.is_err() {
-            return;
-        }
-        bytes -= length;
-    }
-}
-
 async fn length(mut body: Incoming) -> usize {
     let mut length = 0;
     while let Some(frame) = body.frame().await {
@@ -298,54 +285,68 @@ async fn length(mut body: Incoming) -> usize {
     length
 }
 
-/// Bytes of memory that this process has.
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|it| it.starts_with("VmRSS:")).unwrap();
-    let kib = line.split_whitespace().nth(1).unwrap();
-    kib.parse::<usize>().unwrap() << 10
+/// A client of HTTP/2.
+async fn http2(gate: &Gate) -> http2::SendRequest<Full<Bytes>> {
+    let stream = TcpStream::connect(gate.address()).await.unwrap();
+    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+    let (sender, connection) = handshake.unwrap();
+    tokio::spawn(connection);
+    sender
 }
 
-/// `METAPARTICLE_TEST_BULK_BYTES`, each way; 192 MiB unless it is set.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn long_bodies_pass_both_ways_at_the_same_time_in_little_memory() {
-    let bulk = std::env::var("METAPARTICLE_TEST_BULK_BYTES");
-    let bulk = bulk.map_or(192 << 20, |bytes| bytes.parse().unwrap());
-    let (taken, mut took) = mpsc::channel(1);
-    let app = app::serve(Version::HTTP_11, move |request: Request<Incoming>| {
-        let taken = taken.clone();
-        async move {
-            tokio::spawn(async move { taken.send(length(request.into_body()).await).await });
-            let (parts, body) = channel();
-            tokio::spawn(pour(parts, bulk));
-            Response::new(body)
-        }
+fn call(path: &str) -> Request<Full<Bytes>> {
+    Request::post(format!("http://app.example{path}"))
+        .header("content-type", "application/grpc")
+        .body(Full::default())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn streams_that_stand_still_leave_room_on_a_shared_connection() {
+    let app = app::serve(Version::HTTP_2, |request| async move {
+        let slow = request.uri().path().ends_with("slow");
+        let length = if slow { 8 << 20 } else { 10 };
+        Response::new(text(vec![b'x'; length]))
     })
     .await;
-    // Through two gates.
-    let (owner, there) = serving(&app);
-    let sender = Process::new("b");
-    sender.sees(slot(1), Place::Peer(owner.peer(there.address()), Token(1)));
-    let here = gate(&sender, app.address, Config::default());
+    let process = Process::new("a");
+    process.serves(slot(1), 1);
+    let keys = metaparticle_router::KeySource::path("/users/{id}/*").unwrap();
+    let gate = Gate::builder(process.clone(), app.address, keys, Config::default())
+        .threads(std::num::NonZeroUsize::MIN)
+        .start("127.0.0.1:0".parse().unwrap())
+        .unwrap();
+    let mut standing = Vec::new();
+    for _ in 0..20 {
+        let response = http2(&gate).await.send_request(call("/users/1/slow")).await;
+        standing.push(response.unwrap());
+    }
+    time::sleep(Duration::from_millis(100)).await;
+    let mut client = http2(&gate).await;
+    for _ in 0..10 {
+        let quick = async {
+            let response = client.send_request(call("/users/1/quick")).await;
+            length(response.unwrap().into_body()).await
+        };
+        let quick = time::timeout(Duration::from_secs(2), quick).await;
+        assert_eq!(quick.expect("it does not wait for others"), 10);
+    }
+}
 
-    let before = resident();
-    let stream = TcpStream::connect(here.address()).await.unwrap();
-    let (mut client, connection) = http1::handshake::<_, Body>(TokioIo::new(stream))
-        .await
-        .unwrap();
-    tokio::spawn(connection);
-    let (parts, body) = channel();
-    let poured = tokio::spawn(pour(parts, bulk));
-    let request = Request::post("/users/1").header("host", "x");
-    let response = client
-        .send_request(request.body(body).unwrap())
-        .await
-        .unwrap();
-    let passed = async { tokio::join!(length(response.into_body()), took.recv(), poured) };
-    let passed = time::timeout(Duration::from_secs(120), passed).await;
-    let (given, took, poured) = passed.expect("it does not stand still");
-    poured.unwrap();
-    assert_eq!((given, took), (bulk, Some(bulk)));
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 48 << 20, "{grown} bytes more than before");
+#[tokio::test]
+async fn a_response_of_http2_is_cut_with_the_code_for_that() {
+    let (app, mut requests) = in_parts(Version::HTTP_11).await;
+    let (process, gate) = serving(&app);
+    let mut client = http2(&gate).await;
+    let request = Request::get("http://app.example/users/1");
+    let request = request.body(Full::<Bytes>::default()).unwrap();
+    let (response, parts) = tokio::join!(client.send_request(request), requests.recv());
+    let (mut response, parts) = (response.unwrap(), parts.unwrap());
+    parts.send(data("one")).await.unwrap();
+    part(&mut response).await.unwrap().unwrap();
+    process.loses(slot(1));
+    let error = part(&mut response).await.unwrap().unwrap_err();
+    let error = std::error::Error::source(&error).unwrap();
+    let error = error.downcast_ref::<h2::Error>().unwrap();
+    assert_eq!(error.reason(), Some(h2::Reason::CANCEL));
 }
