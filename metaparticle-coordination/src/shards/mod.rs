@@ -59,7 +59,7 @@ pub use guard::{Guard, NotOwned};
 pub use metaparticle_protocol::shard::{Claim, Slot, Verdict};
 
 use self::{
-    office::{Office, contend},
+    office::{Office, contend, stand_by},
     steward::Steward,
     store::Maps,
     table::Table,
@@ -204,13 +204,24 @@ impl Builder {
             };
             // Its leader's death costs no more time than that of an owner.
             let lease = budget.lease.min(crate::session::LEASE);
-            let election = coordinator.election(name.as_str()).lease(lease).build()?;
-            let stopping = coordinator.stopping();
-            coordinator.spawn(async move {
+            let election = coordinator.election(name.as_str()).lease(lease);
+            let (store, pod) = (coordinator.store().clone(), Arc::clone(&table.pod));
+            let (stopping, of) = (coordinator.stopping(), name.clone());
+            let work = async move {
+                stand_by(store, pod, of, lease).await;
+                // It fails at the end of the coordinator alone: name and lease are good.
+                let Ok(election) = election.build() else {
+                    return;
+                };
                 let assigner = Assigner::new(config, Mutants::NONE);
                 tokio::select! {
                     () = drive(assigner, office, (to_assigner.clone(), of_assigner), clock) => {}
                     () = contend(election, to_assigner, over) => {}
+                }
+            };
+            coordinator.spawn(async move {
+                tokio::select! {
+                    () = work => {}
                     () = stopping => {}
                 }
             })?;

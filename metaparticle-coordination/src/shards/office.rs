@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use metaparticle_protocol::{
-    Watch,
+    Name, Reply, Request, Watch,
     shard::{
         Assigner,
         api::Sight as MapSight,
@@ -19,10 +19,14 @@ use crate::{
     election::{Election, Term},
     error::Error,
     part::Part,
+    random,
     session::Session,
+    store::Store,
     suspects::Suspects,
 };
 
+/// So many of a numbered set of pods contend.
+const CANDIDATES: u32 = 5;
 /// So many owners' pods are watched, at most: beyond, their sessions are waited for.
 const SUSPECTS: usize = 100;
 
@@ -99,6 +103,36 @@ impl Driver for Office {
     }
 }
 
+/// Waits until this process is to contend: at once if it is one of the first few of a numbered set of pods, or if its name
+/// tells no number; the others when nobody has renewed the election's Lease for long. Each that contends follows the
+/// sessions of all (M7), so that a thousand of them would see a hundred thousand events a second.
+pub(super) async fn stand_by(store: Store, pod: Arc<str>, election: Name, lease: Duration) {
+    if ordinal(&pod).is_none_or(|ordinal| ordinal < CANDIDATES) {
+        return;
+    }
+    let mut last = None;
+    loop {
+        tokio::time::sleep(lease.mul_f64(random::share(2.0, 3.0))).await;
+        let name = election.clone();
+        let now = match store.call(Request::Get { name }, lease / 3).await {
+            Reply::Is(lease) => Some(lease.version),
+            Reply::Absent => None,
+            // Nobody knows.
+            _ => continue,
+        };
+        if last == Some(now) {
+            tracing::warn!(rule = "M7", %election, "nobody assigns shards: this process contends");
+            return;
+        }
+        last = Some(now);
+    }
+}
+
+/// Of a pod of a `StatefulSet`.
+fn ordinal(pod: &str) -> Option<u32> {
+    pod.rsplit_once('-')?.1.parse().ok()
+}
+
 /// Contends for as long as the coordinator runs, and tells the assigner of its terms.
 pub(super) async fn contend(election: Election, inbox: Inbox<Input>, over: Arc<Notify>) {
     let _ = inbox.send(Input::Start);
@@ -134,4 +168,17 @@ async fn lead(election: &Election, term: Term, inbox: &Inbox<Input>, over: &Noti
     let _ = inbox.send(Input::Rest);
     // Nothing is sent any more when the next one may lead.
     inbox.is_taken().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_of_a_set_have_a_number() {
+        assert_eq!(ordinal("users-0"), Some(0));
+        assert_eq!(ordinal("my-users-12"), Some(12));
+        assert_eq!(ordinal("users-5cf794b784-m6zc6"), None);
+        assert_eq!(ordinal("laptop"), None);
+    }
 }

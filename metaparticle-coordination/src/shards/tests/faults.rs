@@ -121,3 +121,19 @@ async fn many_who_doubt_cost_two_reads_a_second() {
     let reads = reads(&a) - before;
     assert!((3..=6).contains(&reads), "{reads}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn pods_of_higher_numbers_assign_when_nobody_else_does() {
+    let cluster = cluster().await;
+    let (a, b) = (
+        ready(&cluster, "users-7").await,
+        ready(&cluster, "users-8").await,
+    );
+    tokio::time::sleep(FIRST).await;
+    assert_eq!(
+        counts(&[&a, &b]),
+        [0, 0],
+        "they leave it to others at first"
+    );
+    become_owners(&[&a, &b], &[32, 32], FIRST * 6).await;
+}
