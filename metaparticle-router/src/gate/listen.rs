@@ -120,8 +120,9 @@ async fn connection<O: Ownership>(
         edge,
         activity: activity.clone(),
     });
+    let serving = served.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let served = served.clone();
+        let served = serving.clone();
         async move {
             let Served {
                 worker,
@@ -137,7 +138,7 @@ async fn connection<O: Ownership>(
         }
     });
     let ended = if opened.http2 {
-        let connection = speak_http2(config).serve_connection(io, service);
+        let connection = speak_http2(config, &served.edge).serve_connection(io, service);
         drive(
             connection,
             http2::Connection::graceful_shutdown,
@@ -147,7 +148,7 @@ async fn connection<O: Ownership>(
         )
         .await
     } else {
-        let connection = speak_http1(config)
+        let connection = speak_http1(&served.edge)
             .serve_connection(io, service)
             .with_upgrades();
         drive(
@@ -170,22 +171,22 @@ struct Served<O> {
     activity: Arc<Activity>,
 }
 
-fn speak_http1(config: &Config) -> http1::Builder {
+fn speak_http1(edge: &Edge) -> http1::Builder {
     let mut http1 = http1::Builder::new();
     // The time of a head is measured from its first byte, by `Activity`.
     http1
         .header_read_timeout(None)
-        .max_header_size(config.max_head_bytes);
+        .max_header_size(edge.max_head_bytes());
     // Said, it makes hyper fill a table for each request, also if it is the same.
-    if config.max_headers != HYPERS_MAX_HEADERS {
-        http1.max_headers(config.max_headers);
+    if edge.max_headers() != HYPERS_MAX_HEADERS {
+        http1.max_headers(edge.max_headers());
     }
     http1
 }
 
-fn speak_http2(config: &Config) -> http2::Builder<TokioExecutor> {
+fn speak_http2(config: &Config, edge: &Edge) -> http2::Builder<TokioExecutor> {
     let mut http2 = http2::Builder::new(TokioExecutor::new());
-    let head = u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX);
+    let head = u32::try_from(edge.max_head_bytes()).unwrap_or(u32::MAX);
     http2
         .timer(TokioTimer::new())
         .max_concurrent_streams(config.max_streams)

@@ -6,6 +6,10 @@ use http::HeaderValue;
 
 use crate::Config;
 
+/// More than a gate adds: who the client is, a claim, what HTTP/1.1 wants.
+const ADDED_HEADERS: usize = 16;
+const ADDED_BYTES: usize = 4 << 10;
+
 /// What is the same for all requests of one connection. Made once for each.
 #[derive(Clone, Debug)]
 pub struct Edge {
@@ -53,10 +57,15 @@ impl Edge {
     }
 
     /// Of a connection that began with another gate's hello: its internal headers are believed, and it has said who the
-    /// client is.
+    /// client is. What that gate has added is allowed on top of the limits: a request that entered there enters here.
     #[must_use]
     pub fn gate(config: &Config) -> Self {
-        Self::new(Caller::Gate, config)
+        Self {
+            max_headers: config.max_headers + ADDED_HEADERS,
+            // The host is said up to three times.
+            max_head_bytes: 3 * config.max_head_bytes + ADDED_BYTES,
+            ..Self::new(Caller::Gate, config)
+        }
     }
 
     fn new(caller: Caller, config: &Config) -> Self {
@@ -65,6 +74,16 @@ impl Edge {
             max_headers: config.max_headers,
             max_head_bytes: config.max_head_bytes,
         }
+    }
+
+    /// The most headers that a request may have.
+    pub(crate) const fn max_headers(&self) -> usize {
+        self.max_headers
+    }
+
+    /// The most bytes that its head may have.
+    pub(crate) const fn max_head_bytes(&self) -> usize {
+        self.max_head_bytes
     }
 
     /// Whether another gate is at the other end.

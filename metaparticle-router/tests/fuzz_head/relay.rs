@@ -144,8 +144,10 @@ async fn forward(mut parts: Parts, body: Bytes) -> Vec<Told> {
         }
     });
     let (near, far) = duplex(1 << 16);
-    let upstream =
-        server::conn::http1::Builder::new().serve_connection(TokioIo::new(far), application);
+    // We add some to the most that a client may send.
+    let upstream = server::conn::http1::Builder::new()
+        .max_headers(200)
+        .serve_connection(TokioIo::new(far), application);
     let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(near))
         .await
         .expect("a pipe is there");

@@ -1,7 +1,10 @@
 //! What is refused, and why.
 
 use http::Request;
-use metaparticle_router::{Config, Reason, head::Edge};
+use metaparticle_router::{
+    Config, Reason,
+    head::{self, Edge},
+};
 
 use super::one::{Fate, ask, ask_at, ask_http2, ask_with, client, with};
 
@@ -88,7 +91,7 @@ fn a_length_beside_a_coding_is_refused() {
         .body(())
         .unwrap()
         .into_parts();
-    let told = metaparticle_router::head::enter(&mut parts, &client(&Config::default()));
+    let told = head::enter(&mut parts, &client(&Config::default()));
     assert_eq!(told.unwrap_err().reason(), Reason::BadFraming);
 }
 
@@ -182,6 +185,24 @@ fn a_head_has_100_headers_and_64_kib_at_most() {
             few(headers, bytes),
             Fate::Refused(Reason::HeadTooLarge)
         ));
+    }
+}
+
+#[test]
+fn what_another_gate_has_added_does_not_make_a_head_too_large() {
+    let config = Config::default();
+    let client = client(&config);
+    let gate = Edge::gate(&config);
+    let host = "a".repeat(config.max_head_bytes - 1_000);
+    for (host, count) in [("a", 99), (&host, 0)] {
+        let mut request = Request::get("/").header("host", host);
+        for _ in 0..count {
+            request = request.header("x", "1");
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        head::enter(&mut parts, &client).unwrap();
+        assert!(head::enter(&mut parts.clone(), &client).is_err());
+        assert!(head::enter(&mut parts, &gate).is_ok());
     }
 }
 
