@@ -37,6 +37,35 @@ const STREAMS: usize = 100;
 
 /// A listener that serves what is owned here and forwards the rest. Ends when it is dropped, at once: what is under way is
 /// cut. See [`shutdown`](Self::shutdown) for the other way.
+///
+/// # Guarantees
+/// - A request with a key reaches the application of whoever owns the key's slot, or none: by one hop to another gate at
+///   most, which proves first that it is who the map says.
+/// - While a response is under way, its slot is not given away, until the drain's deadline.
+/// - A request is sent again only if nothing of it was delivered, or if its method may be repeated (`GET`, `HEAD`, `PUT`,
+///   `DELETE`, `OPTIONS`, `TRACE`), and only before the first byte of its response.
+/// - What one client does not read is kept for nobody else to wait for: a connection carries the next request when the
+///   response's body has ended.
+///
+/// # What a client sees
+/// With the limits of [`Config`]'s defaults. The reason is in the header [`wire::REASON`](crate::wire::REASON) and a label of
+/// `requests_total`; each 503 has `Retry-After`.
+///
+/// | what happens | status | [reason](crate::Reason) |
+/// |---|---|---|
+/// | the key's slot moves, before the request was sent | none: it waits | |
+/// | it takes longer than 5 s, or too many wait | 503 | `hold-timeout`, `hold-overflow` |
+/// | a peer turned it away, and more of its body was read than is kept | 503 | `not-delivered` |
+/// | nobody owns the slot, or nobody can prove it, or there is no map | 503 | `no-owner`, `ownership-unproven`, `no-map` |
+/// | the slot is lost while the application works on it | none: sent to the new owner; 503 if that may not be | `cut` |
+/// | the application, or the owner's gate, accepts no connection within 1 s | 503 | `upstream-unreachable` |
+/// | the connection breaks before there is an answer, or what comes is no HTTP | none: sent once more; 502 if that may not be | `upstream-failed` |
+/// | no answer for 60 s | 504 | `upstream-timeout` |
+/// | no byte of the request's body for 300 s | 408 | `body-timeout` |
+/// | no byte of the response's body for 300 s | the response breaks off | `upstream-timeout` |
+/// | a response is under way, and its slot moves | it breaks off 1 s later (gRPC: `UNAVAILABLE`) | `cut` |
+/// | a WebSocket is open, and its slot moves | it ends at once | `cut` |
+/// | the head of a request takes longer than 10 s, or none comes for 75 s | the connection ends | |
 #[derive(Debug)]
 #[must_use = "a gate ends when it is dropped"]
 pub struct Gate {

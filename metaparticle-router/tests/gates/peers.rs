@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use http::Version;
 use metaparticle_protocol::Token;
 use metaparticle_router::{Config, Gate, Place};
 use tokio::{
@@ -10,8 +11,8 @@ use tokio::{
 };
 
 use crate::{
-    app::named,
-    client::{get, header},
+    app::{self, named},
+    client::{connect, get, header},
     fake::{Process, gate, slot},
 };
 
@@ -27,7 +28,7 @@ async fn sender(address: std::net::SocketAddr, session: &str) -> (Arc<Process>, 
 }
 
 /// The owner of slot 1.
-async fn owner() -> (Arc<Process>, crate::app::App, Gate) {
+async fn owner() -> (Arc<Process>, app::App, Gate) {
     let process = Process::new("b");
     process.serves(slot(1), 1);
     let app = named("b").await;
@@ -104,4 +105,39 @@ async fn a_request_after_a_forged_hello_is_not_read() {
     let _ = stream.read_to_end(&mut reply).await;
     assert!(!reply.windows(4).any(|it| it == b"HTTP"), "{reply:?}");
     assert!(!there.metrics().text("b").contains("requests_total{"));
+}
+
+#[tokio::test]
+async fn a_peer_that_hangs_is_given_up_when_its_slot_is_elsewhere() {
+    let hanging = app::serve(Version::HTTP_11, |_| std::future::pending()).await;
+    let process = Process::new("b");
+    process.serves(slot(1), 1);
+    let there = gate(&process, hanging.address, Config::default());
+    let (sender, here) = sender(there.address(), "session-of-b").await;
+    let next = Process::new("c");
+    next.serves(slot(1), 2);
+    let app = named("c").await;
+    let elsewhere = gate(&next, app.address, Config::default());
+
+    let mut one = connect(here.address()).await;
+    let mut other = connect(here.address()).await;
+    let mut under_way = process.under_way(slot(1));
+    let moved = async {
+        under_way.wait_for(|open| *open == 2).await.unwrap();
+        let peer = next.peer(elsewhere.address());
+        sender.sees(slot(1), Place::Peer(peer, Token(2)));
+    };
+    let asked = async { tokio::join!(one.get("/users/1"), other.post("/users/1", "x"), moved) };
+    let asked = tokio::time::timeout(Duration::from_secs(4), asked).await;
+    let (got, posted, ()) = asked.expect("it is not waited for");
+    assert_eq!(header(&got, "x-served-by"), "c", "{got:?}");
+    // It may have been done: only the client knows whether it may be done twice.
+    assert_eq!(posted.status(), 503, "{posted:?}");
+    assert_eq!(header(&posted, "x-metaparticle-reason"), "cut");
+    // The connections to it are closed: its request ends, too.
+    let ended = under_way.wait_for(|open| *open == 0);
+    tokio::time::timeout(Duration::from_secs(1), ended)
+        .await
+        .unwrap()
+        .unwrap();
 }
