@@ -28,6 +28,7 @@ fn main() -> ExitCode {
             seed,
             only,
         } => fuzz::run(seconds, seed, only.as_deref()).map_err(Into::into),
+        Task::H2spec => peers::h2spec().map_err(Into::into),
         Task::Sim { arguments } => sim::run(&arguments).map_err(Into::into),
         Task::Schema => schema::run().map_err(Into::into),
         Task::E2e { arguments } => e2e::run(&arguments).map_err(Into::into),
@@ -77,6 +78,8 @@ enum Task {
         #[arg(long, value_parser = ["fuzz_patch", "fuzz_head"])]
         only: Option<String>,
     },
+    /// The cases of h2spec, with the strict ones, against a gate
+    H2spec,
     /// The embedded cluster beside a real one: facts, random operations, owners of fields, what controllers leave
     Contract {
         /// What the test runner of the facts gets, such as the name of one

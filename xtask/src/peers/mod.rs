@@ -100,6 +100,14 @@ pub(crate) fn run(action: &Action) -> Result<(), Error> {
     }
 }
 
+/// The cases of h2spec against a gate.
+///
+/// # Errors
+/// When one fails that is not known to.
+pub(crate) fn h2spec() -> Result<(), Error> {
+    router::h2spec::run()
+}
+
 /// The program that cargo made.
 fn build(package: &str, program: &str, features: &[&str]) -> Result<String, Error> {
     let mut arguments = vec![

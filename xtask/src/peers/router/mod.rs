@@ -6,6 +6,7 @@
 //! a ratio that of the ratios to nginx in the same round. Processor time is that of the proxy's process.
 
 mod figures;
+pub(super) mod h2spec;
 mod peer;
 mod process;
 mod tools;

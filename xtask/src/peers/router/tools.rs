@@ -39,6 +39,20 @@ pub(super) struct Tools {
 }
 
 impl Tools {
+    /// Without the peers.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub(super) fn ours() -> Result<Self, Error> {
+        terminal::step("building ours with optimisation");
+        let features = ["--no-default-features", "--features", "router"];
+        Ok(Self {
+            ours: build("metaparticle-benches", "router", &features)?,
+            pingora: PathBuf::new(),
+            envoy: None,
+        })
+    }
+
     pub(super) fn has(&self, peer: Peer) -> bool {
         peer != Peer::Envoy || self.envoy.is_some()
     }
@@ -68,12 +82,10 @@ pub(super) fn install() -> Result<Tools, Error> {
     debian::install(&PACKAGES)?;
     let envoy = envoy();
     let pingora = pingora()?;
-    terminal::step("building ours with optimisation");
-    let features = ["--no-default-features", "--features", "router"];
     Ok(Tools {
-        ours: build("metaparticle-benches", "router", &features)?,
         pingora,
         envoy,
+        ..Tools::ours()?
     })
 }
 
