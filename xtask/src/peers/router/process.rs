@@ -2,10 +2,10 @@
 
 use std::{
     fs,
-    io::{self, ErrorKind},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     thread::sleep,
     time::Duration,
 };
@@ -265,14 +265,25 @@ fn list(addresses: &[SocketAddr]) -> String {
     words.join(",")
 }
 
-/// Ports that nobody has at this moment.
+/// Ports that nobody listens at. They are below those that the system gives to connections, which come and go by the
+/// thousand here and would take them.
 fn free(count: usize) -> Result<Vec<SocketAddr>, Error> {
-    let bind = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let listeners: io::Result<Vec<_>> = (0..count).map(bind).collect();
-    let addresses = listeners.and_then(|all| all.iter().map(TcpListener::local_addr).collect());
-    addresses.map_err(|cause: io::Error| Error::Answer {
-        peer: "this machine",
-        answer: ErrorKind::to_string(&cause.kind()),
-        expected: "a free port",
-    })
+    static NEXT: AtomicU16 = AtomicU16::new(FIRST_PORT);
+    let ports = std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed));
+    let addresses = ports
+        .take_while(|port| *port < LAST_PORT)
+        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .filter(|address| TcpListener::bind(address).is_ok());
+    let addresses: Vec<_> = addresses.take(count).collect();
+    if addresses.len() < count {
+        return Err(Error::Answer {
+            peer: "this machine",
+            answer: format!("{} ports", addresses.len()),
+            expected: "more free ports below 32768",
+        });
+    }
+    Ok(addresses)
 }
+
+const FIRST_PORT: u16 = 18_000;
+const LAST_PORT: u16 = 32_000;
