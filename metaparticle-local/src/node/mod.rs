@@ -21,8 +21,8 @@
 //! 1. of this process: `PATH`, `HOME`, `USER`, `LANG`, `LC_ALL`, `TZ`, `TMPDIR`, `RUST_LOG`, `RUST_BACKTRACE`, `LD_LIBRARY_PATH`,
 //!    `DYLD_FALLBACK_LIBRARY_PATH` (as `cargo run` sets them), and what
 //!    [`NodeConfig::env`] adds; nothing else of it is seen by pods;
-//! 2. of the node: `HOSTNAME`, `KUBECONFIG`, `METAPARTICLE_LISTEN_ADDRESS` (the pod's own address),
-//!    `METAPARTICLE_VOLUMES` (the folder that has each volume by its name) and, where pods share one address,
+//! 2. of the node: `HOSTNAME`, `KUBECONFIG`, `METAPARTICLE_LISTEN_ADDRESS` (the pod's own address), `METAPARTICLE_SESSION`
+//!    (seconds of a session of shards, which starts sooner with short ones), `METAPARTICLE_VOLUMES` (the folder that has each volume by its name) and, where pods share one address,
 //!    `METAPARTICLE_PORT_<n>` for each `containerPort` n: the port to listen on instead;
 //! 3. of the Services in the pod's namespace: `<NAME>_SERVICE_HOST`, `<NAME>_SERVICE_PORT`, `<NAME>_SERVICE_PORT_<PORT>`,
 //!    unless `enableServiceLinks: false`;

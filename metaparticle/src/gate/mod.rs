@@ -37,8 +37,6 @@ use crate::listen;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long a shard's session lasts that is not renewed: as long as others wait for its slots when it dies.
-const SESSION: Duration = Duration::from_secs(30);
 /// From SIGTERM on, so long new connections are taken: others learn meanwhile that the pod is gone.
 const GOING: Duration = Duration::from_secs(5);
 /// What of the grace period, beside the time to drain, is for the gate: the rest is for `main`, elections and locks.
@@ -114,7 +112,8 @@ fn begin(router: bool) -> Result<(), String> {
             given.unwrap_or((pod, port).into())
         }),
     };
-    let shards = runtime.block_on(follow(&settings, way.gate, router));
+    let session = Settings::session(given)?;
+    let shards = runtime.block_on(follow(&settings, session, way.gate, router));
     let shards = shards.map_err(|error| told(&error))?;
     // Nobody else sets it.
     let _ = SHARDS.set(shards.clone());
@@ -142,10 +141,11 @@ fn begin(router: bool) -> Result<(), String> {
 /// Follows the map, on the present runtime.
 async fn follow(
     settings: &Settings,
+    session: Duration,
     address: SocketAddr,
     router: bool,
 ) -> Result<Shards, coordinator::Error> {
-    let coordinator = Coordinator::of_environment().await?.session(SESSION);
+    let coordinator = Coordinator::of_environment().await?.session(session);
     let shards = coordinator
         .start()
         .await?

@@ -8,6 +8,9 @@ use metaparticle_router::{Config, KeyError, KeySource, Unmatched};
 /// The variable.
 pub(super) const VARIABLE: &str = "METAPARTICLE_SHARDING";
 
+/// Overrides the duration of sessions.
+const SESSION: &str = "METAPARTICLE_SESSION";
+
 /// What it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
@@ -70,6 +73,21 @@ impl Settings {
             },
             drain: small("drain")?,
         })
+    }
+
+    /// How long a session lasts that is not renewed: as long as others wait for its slots when it dies. The embedded
+    /// cluster wants it shorter (`METAPARTICLE_SESSION`, in seconds): a first map waits for one session, and so does who
+    /// starts the program.
+    ///
+    /// # Errors
+    /// If the variable is no number of seconds.
+    pub(super) fn session(given: impl Fn(&str) -> Option<String>) -> Result<Duration, String> {
+        let Some(text) = given(SESSION) else {
+            return Ok(Duration::from_secs(30));
+        };
+        let seconds = text.parse();
+        let seconds = seconds.map_err(|_| format!("{SESSION} is `{text}`: it takes seconds"))?;
+        Ok(Duration::from_secs(seconds))
     }
 
     /// How a key is read.
@@ -255,5 +273,17 @@ mod tests {
                 assert!(PathRegex::parse(pattern).is_err(), "{pattern}");
             }
         }
+    }
+
+    #[test]
+    fn sessions_last_half_a_minute_or_as_long_as_the_cluster_says() {
+        assert_eq!(Settings::session(|_| None), Ok(Duration::from_secs(30)));
+        let six = |name: &str| (name == "METAPARTICLE_SESSION").then(|| "6".to_owned());
+        assert_eq!(Settings::session(six), Ok(Duration::from_secs(6)));
+        let wrong = Settings::session(|_| Some("soon".to_owned()));
+        assert_eq!(
+            wrong,
+            Err("METAPARTICLE_SESSION is `soon`: it takes seconds".to_owned())
+        );
     }
 }

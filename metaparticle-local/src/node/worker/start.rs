@@ -41,6 +41,8 @@ use crate::{
 
 /// How long an image is not looked for again, unless one is added.
 const LONG: Duration = Duration::from_secs(3600);
+/// Seconds of a session of shards: a first map waits for as long as one, and nobody wants to wait for half a minute here.
+const SESSION: u32 = 6;
 
 /// How long a program may take to listen where it was told, before that is said.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -173,6 +175,7 @@ impl Worker {
         let mut set = |name: &str, value: String| env.insert(name.to_owned(), value);
         set("HOSTNAME", hostname.to_owned());
         set("METAPARTICLE_LISTEN_ADDRESS", place.pod_ip.to_string());
+        set("METAPARTICLE_SESSION", SESSION.to_string());
         if let Some(folder) = prepare::folder(&self.node, &self.uid) {
             let volumes = folder.join("volumes").display().to_string();
             set("METAPARTICLE_VOLUMES", volumes);
