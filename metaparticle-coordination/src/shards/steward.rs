@@ -46,7 +46,6 @@ pub(super) struct Steward {
     news: Vec<Change>,
     /// What others see.
     shown: View,
-    left: bool,
     /// Since the last time that it was said.
     gained: usize,
     lost: BTreeMap<Loss, usize>,
@@ -86,7 +85,6 @@ impl Steward {
             changed: Vec::new(),
             news: Vec::new(),
             shown: View::default(),
-            left: false,
             gained: 0,
             lost: BTreeMap::new(),
         }
@@ -179,6 +177,14 @@ impl Steward {
         }
         *self.lost.entry(why).or_default() += 1;
         self.news.push(Change::Lost { slot, why: lost });
+    }
+
+    /// Nothing is owned any more, nor will be: the session may be closed.
+    fn leave(&self) {
+        self.table.leave();
+        if let Some(session) = &self.session {
+            session.disown();
+        }
     }
 
     /// One line for thousands of slots: what is drained bit by bit is told with the next map.
@@ -298,7 +304,7 @@ impl Driver for Steward {
             } => self.drain(slot, generation, context),
             Action::Resumed { slot } => self.resume(slot, context),
             Action::Lost { slot, why } => self.lose(slot, why),
-            Action::Left => self.left = true,
+            Action::Left => self.leave(),
             Action::Refused(why) => self.part.trouble(Some(why)),
         }
     }
@@ -306,7 +312,8 @@ impl Driver for Steward {
     fn settled(&mut self, machine: &Owner, context: &mut Context<Input>) -> bool {
         self.show(machine, context.now());
         self.table.prove(machine.proven());
-        !self.left
+        // Who has left follows the map all the same, for those who still ask here, until the coordinator ends.
+        true
     }
 }
 
@@ -319,10 +326,7 @@ impl Drop for Steward {
         for change in self.news.drain(..) {
             self.table.tell(&change);
         }
-        self.table.leave();
-        if let Some(session) = &self.session {
-            session.disown();
-        }
+        self.leave();
     }
 }
 

@@ -13,7 +13,7 @@ use metaparticle_protocol::{
 use tokio::sync::{mpsc, watch};
 
 use super::{Change, Peer, Place, store::Maps};
-use crate::word::Held;
+use crate::{lost::Lost, word::Held};
 
 /// Who leaves waits so long for a sign that its slots are taken over.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -51,10 +51,24 @@ pub(super) enum Own {
     No,
     /// It is served.
     Served(Token, Held),
-    /// It is drained here, or was.
+    /// It is drained here, or was, or will be served in a moment: wait for a change.
     Drained(Token),
     /// It is ours, as the map says, and not served: nothing proves it yet, or any more.
     Unproven(Token),
+}
+
+impl Own {
+    /// Guards end before it is written down here that they have.
+    fn now(self) -> Self {
+        match &self {
+            Self::Served(token, held) => match held.check() {
+                Ok(()) => self,
+                Err(Lost::Moved) => Self::Drained(*token),
+                Err(_) => Self::Unproven(*token),
+            },
+            _ => self,
+        }
+    }
 }
 
 /// Who is told of changes.
@@ -99,9 +113,9 @@ impl Table {
     }
 
     pub(super) fn find(&self, slot: Slot) -> Place {
-        match self.own(slot) {
-            Own::Served(_, held) if held.check().is_ok() => Place::Here,
-            Own::Served(..) | Own::Unproven(_) => Place::Unproven,
+        match self.own(slot).now() {
+            Own::Served(..) => Place::Here,
+            Own::Unproven(_) => Place::Unproven,
             Own::Drained(_) => Place::Draining,
             Own::No => {
                 let view = self.view();
@@ -150,9 +164,9 @@ impl Table {
     /// M8, by what is known here.
     pub(super) fn judge(&self, claim: &Claim) -> Verdict {
         let view = self.view();
-        let here = match self.own(claim.slot) {
-            Own::Served(token, held) if held.check().is_ok() => gate::Here::Serving(token),
-            Own::Served(token, _) | Own::Unproven(token) => gate::Here::Unproven(token),
+        let here = match self.own(claim.slot).now() {
+            Own::Served(token, _) => gate::Here::Serving(token),
+            Own::Unproven(token) => gate::Here::Unproven(token),
             Own::Drained(token) => gate::Here::Draining(token),
             Own::No => {
                 let entry = view.map.as_ref().and_then(|map| map.entry(claim.slot));

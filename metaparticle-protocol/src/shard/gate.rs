@@ -35,7 +35,8 @@ pub enum Verdict {
     Serve,
     /// The sender's map is old: it reads, and sends elsewhere.
     Moved,
-    /// The slot is being drained here, or was: the sender keeps the request until it sees a higher generation.
+    /// The slot is being drained here, or was, or is served in a moment: the sender keeps the request until it sees a
+    /// higher generation, or a little while.
     Hold,
     /// The receiver's map is old, or its ownership unproven: it reads, and decides again; then 503.
     Ask,
@@ -46,7 +47,7 @@ pub enum Verdict {
 pub enum Here {
     /// It serves the slot, under this token.
     Serving(Token),
-    /// It drains the slot, or has, which it owns under this token.
+    /// It owns the slot under this token, and drains it, has drained it, or is about to serve it.
     Draining(Token),
     /// It owns the slot under this token, and cannot prove it now (M5).
     Unproven(Token),

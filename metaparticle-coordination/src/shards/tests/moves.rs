@@ -74,6 +74,12 @@ async fn third_process_takes_from_both_and_they_keep_the_rest() {
     let begin = tokio::time::Instant::now();
     c.shards.leave().await;
     assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
+    // It still knows where requests go.
+    let slot = c.shards.slot("alice").unwrap();
+    let Place::Peer(peer) = c.shards.find(slot) else {
+        panic!("{:?}", c.shards.find(slot));
+    };
+    assert_eq!(owners([&a, &b])[&slot], *peer.pod);
     become_owners(&[&a, &b, &c], &[32, 32, 0], SOON).await;
 }
 

@@ -163,7 +163,8 @@ impl Owner {
             (Some(mine), _) if mine.drain.is_some() => Here::Draining(mine.token),
             (Some(mine), _) => Here::Serving(mine.token),
             (None, Some(entry)) if entry.owner.is_some_and(|peer| Some(&peer.uid) == own) => {
-                if self.acks.generation(slot).is_some() {
+                // It was drained, or the read that proves it is under way.
+                if self.acks.generation(slot).is_some() || now < self.until {
                     Here::Draining(entry.token)
                 } else {
                     Here::Unproven(entry.token)
