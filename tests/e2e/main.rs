@@ -15,6 +15,7 @@ mod leader;
 mod policy;
 mod rbac;
 mod rollout;
+mod sharded;
 mod up;
 mod web;
 
