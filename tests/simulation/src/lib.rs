@@ -3,6 +3,7 @@
 //! A [`store`] that behaves as the API server does; a [`world`] of processes, clocks and a network around it, driven by a
 //! seed; a [`monitor`] that sees all of it at once and says when a promise is broken.
 
+pub mod ask;
 pub mod candidate;
 pub mod clock;
 pub mod foreign;

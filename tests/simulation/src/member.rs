@@ -10,6 +10,7 @@ use metaparticle_protocol::{
 };
 
 use crate::{
+    ask::Ask,
     node::{Cause, Effect, Grant, Input, Mode, Node},
     random::Random,
     world::Plan,
@@ -111,19 +112,10 @@ impl Holder {
     }
 
     fn act(&mut self, now: Moment, action: Action, effects: &mut Vec<Effect>) {
+        let Some(action) = action.ask(0, effects) else {
+            return;
+        };
         match action {
-            Action::Send {
-                call,
-                request,
-                within,
-            } => effects.push(Effect::Send {
-                part: 0,
-                call,
-                request,
-                within,
-            }),
-            Action::Watch { watch, by } => effects.push(Effect::Watch { part: 0, watch, by }),
-            Action::Unwatch { watch } => effects.push(Effect::Unwatch { part: 0, watch }),
             Action::Hold {
                 guard,
                 token,
@@ -154,12 +146,7 @@ impl Holder {
                 effects.push(Effect::Satisfied(guard.0 | UNLOCKED));
                 self.pause(effects);
             }
-            Action::WaitsForOwn { .. }
-            | Action::Opened { .. }
-            | Action::Lost(_)
-            | Action::Dead { .. }
-            | Action::Refused(_)
-            | Action::Closed => {}
+            _ => {}
         }
     }
 

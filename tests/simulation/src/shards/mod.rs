@@ -22,6 +22,7 @@ use metaparticle_protocol::{
 };
 
 use crate::{
+    ask::Ask,
     node::{Effect, Input, Node, REFUSED},
     random::Random,
     world::Plan,
@@ -132,19 +133,10 @@ impl Sharer {
         let part = ELECTOR;
         let mut effects = Vec::new();
         for action in actions {
+            let Some(action) = action.ask(part, &mut effects) else {
+                continue;
+            };
             match action {
-                Action::Send {
-                    call,
-                    request,
-                    within,
-                } => effects.push(Effect::Send {
-                    part,
-                    call,
-                    request,
-                    within,
-                }),
-                Action::Watch { watch, by } => effects.push(Effect::Watch { part, watch, by }),
-                Action::Unwatch { watch } => effects.push(Effect::Unwatch { part, watch }),
                 Action::Begin { term, token, until } => {
                     self.term = Some(term);
                     effects.extend(self.assign(now, assigner::Input::Lead { token, until }));
@@ -152,16 +144,14 @@ impl Sharer {
                 Action::Extend { term, until } if self.term == Some(term) => {
                     effects.extend(self.assign(now, assigner::Input::Extend { until }));
                 }
-                Action::Drain { term } | Action::End { term, .. } => {
-                    if self.term == Some(term) {
-                        self.term = None;
-                        effects.extend(self.assign(now, assigner::Input::Rest));
-                        effects.extend(self.elect(now, election::Input::Idle(term)));
-                        let pause = self.random.duration(Duration::ZERO, self.plan.lease / 4);
-                        effects.push(Effect::Later(pause, app::CONTEND));
-                    }
+                Action::Drain { term } | Action::End { term, .. } if self.term == Some(term) => {
+                    self.term = None;
+                    effects.extend(self.assign(now, assigner::Input::Rest));
+                    effects.extend(self.elect(now, election::Input::Idle(term)));
+                    let pause = self.random.duration(Duration::ZERO, self.plan.lease / 4);
+                    effects.push(Effect::Later(pause, app::CONTEND));
                 }
-                Action::Extend { .. } | Action::Declined { .. } | Action::Refused(_) => {}
+                _ => {}
             }
         }
         effects
@@ -177,25 +167,16 @@ impl Sharer {
         let part = ASSIGNER;
         let mut effects = Vec::new();
         for action in actions {
+            let Some(action) = action.ask(part, &mut effects) else {
+                continue;
+            };
             match action {
-                Action::Send {
-                    call,
-                    request,
-                    within,
-                } => effects.push(Effect::Send {
-                    part,
-                    call,
-                    request,
-                    within,
-                }),
                 Action::Ask {
                     call,
                     request,
                     within,
                 } => effects.push(self.ask(part, call, &request, within)),
-                Action::Watch { watch, by } => effects.push(Effect::Watch { part, watch, by }),
                 Action::WatchMap { watch } => effects.push(self.watch_map(part, watch)),
-                Action::Unwatch { watch } => effects.push(Effect::Unwatch { part, watch }),
                 Action::Superseded => {
                     effects.extend(self.elect(now, election::Input::Stop { to: None }));
                 }
@@ -203,7 +184,7 @@ impl Sharer {
                     effects.extend(self.elect(now, election::Input::Stop { to: None }));
                     effects.extend(self.join(now, member::Input::RolledBack));
                 }
-                Action::Refused(_) => {}
+                _ => {}
             }
         }
         effects
@@ -219,19 +200,10 @@ impl Sharer {
         let part = MEMBER;
         let mut effects = Vec::new();
         for action in actions {
+            let Some(action) = action.ask(part, &mut effects) else {
+                continue;
+            };
             match action {
-                Action::Send {
-                    call,
-                    request,
-                    within,
-                } => effects.push(Effect::Send {
-                    part,
-                    call,
-                    request,
-                    within,
-                }),
-                Action::Watch { watch, by } => effects.push(Effect::Watch { part, watch, by }),
-                Action::Unwatch { watch } => effects.push(Effect::Unwatch { part, watch }),
                 Action::Opened { name, uid } => {
                     effects.extend(self.assign(now, assigner::Input::Opened));
                     effects.extend(self.own(now, owner::Input::Opened { name, uid }));
