@@ -4,23 +4,28 @@
 //! What is not delayed arrives before time goes on; requests race at the server in every order. Longer times and more
 //! faults at once are for the simulator.
 
+mod choices;
 mod nodes;
+mod slots;
 mod state;
 
 pub use nodes::{Actor, Leader, Locker};
+pub use slots::{Setting, SlotOwner};
 pub use state::{Action, State};
 
-use std::{marker::PhantomData, time::Duration};
+use std::time::Duration;
 
 use metaparticle_protocol::{Mutants, mutant::Mutant};
 use stateright::{Checker, Model as Checked, Property};
 
 /// The promise that is checked everywhere.
 const PROMISE: &str = "no promise is broken";
+/// What must be possible: that somebody holds who did not when the model began.
+const ALIVE: &str = "somebody comes to hold";
 
 /// One configuration.
 #[derive(Clone, Debug)]
-pub struct Model<A> {
+pub struct Model<A: Actor> {
     /// Rates of the processes' clocks, in thousandths; as many as there are processes.
     pub rates: Vec<u32>,
     /// So many faults, in any places.
@@ -29,8 +34,10 @@ pub struct Model<A> {
     pub horizon: Duration,
     /// The rule that is switched off.
     pub mutants: Mutants,
-    /// Which machine.
-    pub actor: PhantomData<A>,
+    /// Of these kinds.
+    pub which: fn(Action) -> bool,
+    /// What else is given.
+    pub setting: A::Setting,
 }
 
 /// What came of checking one.
@@ -40,7 +47,7 @@ pub struct Verdict {
     pub states: usize,
     /// All of them were visited.
     pub is_exhausted: bool,
-    /// Somewhere somebody holds.
+    /// Somewhere somebody holds who did not at the start.
     pub is_alive: bool,
     /// Steps to the broken promise, if one was found.
     pub broken: Option<(usize, String)>,
@@ -69,7 +76,7 @@ impl<A: Actor> Model<A> {
         Verdict {
             states: checker.unique_state_count(),
             is_exhausted: checker.state_count() < MOST,
-            is_alive: checker.discovery("somebody holds").is_some(),
+            is_alive: checker.discovery(ALIVE).is_some(),
             broken,
         }
     }
@@ -99,7 +106,7 @@ impl<A: Actor> Checked for Model<A> {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always(PROMISE, |_, state: &State<A>| state.violation.is_none()),
-            Property::sometimes("somebody holds", |_, state: &State<A>| state.is_held()),
+            Property::sometimes(ALIVE, |_, state: &State<A>| state.is_alive()),
         ]
     }
 }
@@ -108,7 +115,7 @@ impl<A: Actor> Checked for Model<A> {
 pub type Configuration = (&'static str, fn(Mutants) -> Verdict);
 
 /// What is exhausted. The lease is two seconds.
-pub const CONFIGURATIONS: [Configuration; 6] = [
+pub const CONFIGURATIONS: [Configuration; 13] = [
     CANDIDATES,
     (
         "2 candidates, clocks of 1.1 and 0.9, 1 fault, 2 s",
@@ -124,7 +131,94 @@ pub const CONFIGURATIONS: [Configuration; 6] = [
         "3 processes and a mutex, no fault, before any time passes",
         |mutants| lockers(&[1000, 1000, 1000], 0, 0, mutants),
     ),
+    MOVES,
+    ENDED,
+    FROZEN,
+    REMOVED,
+    (
+        "a slot whose owner leaves at any time, clocks of 0.9 and 1.1, leadership passes, no fault, 1 s",
+        |mutants| owners(&[900, 1100], NONE, 1000, LEFT, mutants),
+    ),
+    (
+        "a slot whose owner is stopped for any time, clocks of 0.9 and 1.1, 2.5 s",
+        |mutants| {
+            let stopped: Faults = (1, |fault| matches!(fault, Action::Pause(1)));
+            owners(&[900, 1100], stopped, 2500, STAYS, mutants)
+        },
+    ),
+    (
+        "a slot that moves to who joins, 1 fault, before any time passes",
+        |mutants| owners(&[1000, 1000], (1, |_| true), 0, MOVED, mutants),
+    ),
 ];
+
+/// No fault.
+const NONE: Faults = (0, |_| false);
+
+/// The slot moves to process 0 once it joins; process 0 leads.
+const MOVED: Setting = Setting {
+    leader: 0,
+    terms: 1,
+    moves: true,
+    is_joined: false,
+    leaves: false,
+};
+
+/// The slot stays with process 1 while that lives.
+const STAYS: Setting = Setting {
+    moves: false,
+    is_joined: true,
+    ..MOVED
+};
+
+/// The slot stays until its owner leaves.
+const LEFT: Setting = Setting {
+    terms: 2,
+    leaves: true,
+    ..STAYS
+};
+
+/// Led by the owner, and by two others after it.
+const PASSED: Setting = Setting {
+    leader: 1,
+    terms: 3,
+    ..MOVED
+};
+
+const MOVES: Configuration = (
+    "a slot that moves to who joins at any time, leadership passes twice, no fault, 0.1 s",
+    |mutants| owners(&[1000, 1000], NONE, 100, PASSED, mutants),
+);
+
+const ENDED: Configuration = (
+    "a slot that moves to who joins at any time and is started again, as is reported, 0.1 s",
+    |mutants| {
+        let ends: Faults = (1, |fault| matches!(fault, Action::Restart(0)));
+        let setting = Setting { leader: 1, ..MOVED };
+        owners(&[1000, 1000], ends, 100, setting, mutants)
+    },
+);
+
+const FROZEN: Configuration = (
+    "a slot whose owner leaves at any time, clocks of 1.1 and 0.9, its leader sees sessions late, 2.2 s",
+    |mutants| {
+        let late: Faults = (1, |fault| {
+            matches!(fault, Action::Freeze(0, SlotOwner::SESSIONS))
+        });
+        let setting = Setting { terms: 1, ..LEFT };
+        owners(&[1100, 900], late, 2200, setting, mutants)
+    },
+);
+
+const REMOVED: Configuration = (
+    "a slot whose map is deleted by hand, also unseen by its owner, 2.2 s",
+    |mutants| {
+        let unseen: Faults = (2, |fault| {
+            matches!(fault, Action::Remove | Action::Freeze(1, SlotOwner::MAP))
+        });
+        owners(&[1000, 1000], unseen, 2200, MOVED, mutants)
+    },
+);
 
 const CANDIDATES: Configuration = (
     "2 candidates, clocks of 0.9 and 1.1, 1 fault, 2 s",
@@ -142,7 +236,7 @@ const LOCKERS_UNTIL: Configuration = (
 );
 
 /// Mutants that the model finds as well, and where.
-pub const FOUND: [(Mutant, Configuration); 8] = [
+pub const FOUND: [(Mutant, Configuration); 14] = [
     (Mutant::NoCompareAndSwap, CANDIDATES),
     (Mutant::LateAcknowledgementRevives, CANDIDATES),
     (Mutant::RetryWithConflictsVersion, CANDIDATES),
@@ -151,6 +245,12 @@ pub const FOUND: [(Mutant, Configuration); 8] = [
     (Mutant::NameWithoutIncarnation, LOCKERS_UNTIL),
     (Mutant::HoldBeforeOwnAdded, LOCKERS),
     (Mutant::ReleaseBeforeInvalidation, LOCKERS_UNTIL),
+    (Mutant::ServingOnPrepare, MOVES),
+    (Mutant::NameWithoutIncarnation, MOVES),
+    (Mutant::UnnumberedAcknowledgement, ENDED),
+    (Mutant::ExpiryByOpinion, FROZEN),
+    (Mutant::DeleteWithoutVersion, FROZEN),
+    (Mutant::NoMapProof, REMOVED),
 ];
 
 /// Candidates of one election, with clocks of these rates.
@@ -161,7 +261,31 @@ pub fn leaders(rates: &[u32], faults: u8, millis: u64, mutants: Mutants) -> Verd
         faults,
         horizon: Duration::from_millis(millis),
         mutants,
-        actor: PhantomData,
+        which: |_| true,
+        setting: (),
+    }
+    .check()
+}
+
+/// So many, of these kinds.
+pub type Faults = (u8, fn(Action) -> bool);
+
+/// Two processes and one slot, with clocks of these rates.
+#[must_use]
+pub fn owners(
+    rates: &[u32],
+    (faults, which): Faults,
+    millis: u64,
+    setting: Setting,
+    mutants: Mutants,
+) -> Verdict {
+    Model::<SlotOwner> {
+        rates: rates.to_vec(),
+        faults,
+        horizon: Duration::from_millis(millis),
+        mutants,
+        which,
+        setting,
     }
     .check()
 }
@@ -174,7 +298,8 @@ pub fn lockers(rates: &[u32], faults: u8, millis: u64, mutants: Mutants) -> Verd
         faults,
         horizon: Duration::from_millis(millis),
         mutants,
-        actor: PhantomData,
+        which: |_| true,
+        setting: (),
     }
     .check()
 }

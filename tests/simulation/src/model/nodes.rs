@@ -10,19 +10,40 @@ use metaparticle_protocol::{
     mutant::Mutant,
 };
 
-use crate::node::{Effect, Grant, Input, Mode, Node};
+use crate::{
+    ask::Ask,
+    node::{Effect, Grant, Input, Mode, Node},
+};
 
 /// The application ends what it holds.
 pub(super) const LEAVE: u64 = 1;
 
 /// What the model needs of a process besides.
 pub trait Actor: Node + Hash + Eq + std::fmt::Debug + Send + Sync + 'static {
-    /// A process in one of its lives.
-    fn new(index: usize, incarnation: u32, budget: Budget, mutants: Mutants) -> Self;
-    /// Whether it holds, and may end that.
-    fn may_leave(&self) -> bool;
+    /// What is given in one configuration.
+    type Setting: Clone + std::fmt::Debug + Send + Sync;
     /// What is held by all of them.
     const RESOURCE: &'static str;
+    /// What is deleted by hand, as one of the faults.
+    const BY_HAND: Option<&'static str> = None;
+    /// A process in one of its lives.
+    fn new(
+        index: usize,
+        incarnation: u32,
+        budget: Budget,
+        mutants: Mutants,
+        setting: &Self::Setting,
+    ) -> Self;
+    /// What its application may do now, as notes; `is_quiet`: no request is under way.
+    fn may(&self, is_quiet: bool) -> Vec<u64>;
+    /// Whose term is given at first, and how many terms there are at most; `None` if that is not given from outside.
+    fn terms(_setting: &Self::Setting) -> Option<(usize, u64)> {
+        None
+    }
+    /// Whom the start ends with, and by which note.
+    fn first(_setting: &Self::Setting) -> Option<(usize, u64)> {
+        None
+    }
 }
 
 /// A candidate that works until it is told to stop, and contends again after a loss.
@@ -44,19 +65,10 @@ impl Leader {
         use election::Action;
         let mut effects = Vec::new();
         for action in actions {
+            let Some(action) = action.ask(0, &mut effects) else {
+                continue;
+            };
             match action {
-                Action::Send {
-                    call,
-                    request,
-                    within,
-                } => effects.push(Effect::Send {
-                    part: 0,
-                    call,
-                    request,
-                    within,
-                }),
-                Action::Watch { watch, by } => effects.push(Effect::Watch { part: 0, watch, by }),
-                Action::Unwatch { watch } => effects.push(Effect::Unwatch { part: 0, watch }),
                 Action::Begin { term, token, until } => {
                     self.term = Some((term, true));
                     let grant = Grant {
@@ -68,10 +80,8 @@ impl Leader {
                     };
                     effects.push(Effect::Hold(term.0, grant));
                 }
-                Action::Extend { term, until } => {
-                    if self.term == Some((term, true)) {
-                        effects.push(Effect::Extend(term.0, until));
-                    }
+                Action::Extend { term, until } if self.term == Some((term, true)) => {
+                    effects.push(Effect::Extend(term.0, until));
                 }
                 Action::Drain { term } | Action::End { term, .. } => {
                     effects.push(Effect::Invalidate(term.0));
@@ -83,7 +93,7 @@ impl Leader {
                         }
                     }
                 }
-                Action::Declined { .. } | Action::Refused(_) => {}
+                _ => {}
             }
         }
         effects
@@ -91,9 +101,11 @@ impl Leader {
 }
 
 impl Actor for Leader {
+    type Setting = ();
+
     const RESOURCE: &'static str = "election";
 
-    fn new(index: usize, incarnation: u32, budget: Budget, mutants: Mutants) -> Self {
+    fn new(index: usize, incarnation: u32, budget: Budget, mutants: Mutants, (): &()) -> Self {
         let identity = if mutants.has(Mutant::NameWithoutIncarnation) {
             Identity::from("pod") // both run: one was force deleted
         } else {
@@ -107,8 +119,9 @@ impl Actor for Leader {
         }
     }
 
-    fn may_leave(&self) -> bool {
-        self.term.is_some() && !self.has_left
+    fn may(&self, is_quiet: bool) -> Vec<u64> {
+        let may = is_quiet && self.term.is_some() && !self.has_left;
+        may.then_some(LEAVE).into_iter().collect()
     }
 }
 
@@ -168,19 +181,10 @@ impl Locker {
         use member::Action;
         let mut effects = Vec::new();
         for action in actions {
+            let Some(action) = action.ask(0, &mut effects) else {
+                continue;
+            };
             match action {
-                Action::Send {
-                    call,
-                    request,
-                    within,
-                } => effects.push(Effect::Send {
-                    part: 0,
-                    call,
-                    request,
-                    within,
-                }),
-                Action::Watch { watch, by } => effects.push(Effect::Watch { part: 0, watch, by }),
-                Action::Unwatch { watch } => effects.push(Effect::Unwatch { part: 0, watch }),
                 Action::Hold {
                     guard,
                     token,
@@ -219,9 +223,11 @@ impl Locker {
 }
 
 impl Actor for Locker {
+    type Setting = ();
+
     const RESOURCE: &'static str = "mutex";
 
-    fn new(index: usize, incarnation: u32, budget: Budget, mutants: Mutants) -> Self {
+    fn new(index: usize, incarnation: u32, budget: Budget, mutants: Mutants, (): &()) -> Self {
         let pod = if mutants.has(Mutant::NameWithoutIncarnation) {
             "pod".to_owned()
         } else {
@@ -237,8 +243,9 @@ impl Actor for Locker {
         }
     }
 
-    fn may_leave(&self) -> bool {
-        self.is_held && !self.has_left
+    fn may(&self, is_quiet: bool) -> Vec<u64> {
+        let may = is_quiet && self.is_held && !self.has_left;
+        may.then_some(LEAVE).into_iter().collect()
     }
 }
 

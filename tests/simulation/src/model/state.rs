@@ -6,11 +6,14 @@ use std::{
 };
 
 use metaparticle_protocol::{
-    Budget, Call, Reply, Request, Sight, Version,
+    Budget, Call, Reply, Request, Sight, Uid, Version,
     api::{Selector, Watch},
 };
 
-use super::{Actor, Model, nodes::LEAVE};
+use super::{
+    Actor, Model,
+    slots::{LEAD, REST},
+};
 use crate::{
     clock::Clock,
     monitor::{Monitor, Violation},
@@ -19,7 +22,7 @@ use crate::{
 };
 
 /// The lease of everything in the model.
-const LEASE: Duration = Duration::from_secs(2);
+pub(super) const LEASE: Duration = Duration::from_secs(2);
 
 /// What can happen. The numbers are places in [`State`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,8 +35,12 @@ pub enum Action {
     See(usize, Watch),
     /// Time goes on to the next moment at which anybody acts.
     Pass,
-    /// The application ends what it holds.
-    Leave(usize),
+    /// The application does what it may: of that note.
+    Do(usize, u64),
+    /// A term is given to this process; the last one is over.
+    Lead(usize),
+    /// Others hear that this process's earlier life has ended.
+    Report(usize),
     /// A fault: a message is late. It arrives at any later time, or never.
     Delay(usize),
     /// A fault: a request is executed, and is under way once more.
@@ -50,50 +57,61 @@ pub enum Action {
     Continue(usize),
     /// A fault: SIGKILL and a start under the same name.
     Restart(usize),
+    /// A fault: the object is deleted by hand.
+    Remove,
 }
 
 /// All there is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State<A> {
-    now: Duration,
-    store: Store,
-    places: Vec<Place<A>>,
-    messages: Vec<Message>,
-    faults: u8,
+    pub(super) now: Duration,
+    /// The horizon.
+    pub(super) end: Duration,
+    pub(super) store: Store,
+    pub(super) places: Vec<Place<A>>,
+    pub(super) messages: Vec<Message>,
+    pub(super) faults: u8,
+    /// So many terms were given, the last to this process.
+    pub(super) terms: u64,
+    pub(super) leader: Option<usize>,
+    /// Who held when the model began.
+    first: Option<usize>,
     monitor: Monitor,
     /// What was broken.
     pub violation: Option<Violation>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Place<A> {
-    actor: A,
+pub(super) struct Place<A> {
+    pub(super) actor: A,
     incarnation: u32,
-    clock: Clock,
-    is_paused: bool,
-    watches: BTreeMap<Watch, Stream>,
+    pub(super) clock: Clock,
+    pub(super) is_paused: bool,
+    /// The session of a life that has ended, which nobody was told yet.
+    pub(super) ended: Option<(u32, Uid)>,
+    pub(super) watches: BTreeMap<Watch, Stream>,
     /// Unanswered, and until when.
-    waits: BTreeMap<Call, metaparticle_protocol::Moment>,
+    pub(super) waits: BTreeMap<Call, metaparticle_protocol::Moment>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Stream {
-    by: Selector,
-    sent: Option<Version>,
-    is_frozen: bool,
-    is_lost: bool,
+pub(super) struct Stream {
+    pub(super) by: Selector,
+    pub(super) sent: Option<Version>,
+    pub(super) is_frozen: bool,
+    pub(super) is_lost: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Message {
-    of: (usize, u32),
+pub(super) struct Message {
+    pub(super) of: (usize, u32),
     call: Call,
-    content: Content,
-    is_late: bool,
+    pub(super) content: Content,
+    pub(super) is_late: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Content {
+pub(super) enum Content {
     Request(Request, metaparticle_protocol::Stamp),
     Answer(Reply),
 }
@@ -103,7 +121,7 @@ impl<A: Actor> State<A> {
     pub(super) fn new(model: &Model<A>) -> Self {
         let budget = Budget::try_new(LEASE).expect("a valid lease");
         let places = model.rates.iter().enumerate().map(|(index, rate)| Place {
-            actor: A::new(index, 1, budget, model.mutants),
+            actor: A::new(index, 1, budget, model.mutants, &model.setting),
             incarnation: 1,
             clock: Clock::new(
                 Duration::ZERO,
@@ -111,143 +129,88 @@ impl<A: Actor> State<A> {
                 i64::try_from(3 * index).expect("small"),
             ),
             is_paused: false,
+            ended: None,
             watches: BTreeMap::new(),
             waits: BTreeMap::new(),
         });
         let mut state = Self {
             now: Duration::ZERO,
+            end: model.horizon,
             store: Store::default(),
             places: places.collect(),
             messages: Vec::new(),
             faults: model.faults,
+            terms: 0,
+            leader: None,
+            first: None,
             monitor: Monitor::default(),
             violation: None,
         };
         for index in 0..state.places.len() {
             state.start(index);
         }
+        if let Some((leader, _)) = A::terms(&model.setting) {
+            state.lead(leader);
+            state.begin(model);
+        }
         state
     }
 
-    /// Whether somebody holds.
-    pub(super) fn is_held(&self) -> bool {
+    /// What comes before the model begins, undisturbed: until somebody holds, and what the start ends with.
+    fn begin(&mut self, model: &Model<A>) {
+        let undisturbed = Model {
+            faults: 0,
+            horizon: LEASE * 10,
+            ..model.clone()
+        };
+        (self.faults, self.end) = (0, undisturbed.horizon);
+        while self.first.is_none() {
+            self.go_on(&undisturbed, true);
+            self.first = self.holder();
+        }
+        if let Some((index, note)) = A::first(&model.setting) {
+            self.step(index, Input::Note(note));
+        }
+        while self.go_on(&undisturbed, false) {}
+        (self.faults, self.end) = (model.faults, self.now + model.horizon);
+    }
+
+    /// The first thing that can happen; that time passes only if it `waits`.
+    fn go_on(&mut self, model: &Model<A>, waits: bool) -> bool {
+        let mut actions = Vec::new();
+        self.actions(model, &mut actions);
+        let next = actions.into_iter().find(|action| match action {
+            Action::Serve(_) | Action::Answer(_) | Action::See(..) => true,
+            Action::Pass => waits,
+            _ => false,
+        });
+        if let Some(action) = next {
+            self.act(model, action);
+            self.settle();
+        }
+        next.is_some()
+    }
+
+    /// That process's term begins, and the last one's is over.
+    fn lead(&mut self, index: usize) {
+        self.terms += 1;
+        if let Some(last) = self.leader.replace(index) {
+            self.step(last, Input::Note(REST));
+        }
+        self.step(index, Input::Note(LEAD | self.terms << 8));
+    }
+
+    /// Whether somebody holds who did not when the model began.
+    pub(super) fn is_alive(&self) -> bool {
+        self.holder()
+            .is_some_and(|holder| self.first != Some(holder))
+    }
+
+    fn holder(&self) -> Option<usize> {
         let name = A::RESOURCE.into();
         let clocks = |index: usize| self.places[index].clock.at(self.now);
-        self.monitor.holders(clocks, &name).next().is_some()
-    }
-
-    /// What can happen now. What reaches different processes commutes: one process after the other takes what came, in any
-    /// order of its own. Then the server serves, in any order of all; then time goes on. Faults begin and end in between.
-    pub(super) fn actions(&self, model: &Model<A>, actions: &mut Vec<Action>) {
-        for index in 0..self.places.len() {
-            self.local(index, actions);
-            if !actions.is_empty() {
-                return;
-            }
-        }
-        self.late(actions);
-        if self.faults > 0 {
-            self.faulty(actions);
-        }
-        let mut is_quiet = true;
-        for (index, message) in self.messages.iter().enumerate() {
-            if !message.is_late && matches!(message.content, Content::Request(..)) {
-                is_quiet = false;
-                actions.push(Action::Serve(index));
-                if self.faults > 0 {
-                    actions.push(Action::Delay(index));
-                    actions.push(Action::Duplicate(index));
-                }
-            }
-        }
-        let is_round = self.now.as_nanos().is_multiple_of((LEASE / 4).as_nanos());
-        if is_quiet && (is_round || model.faults == 0) {
-            let leaves = (0..self.places.len())
-                .filter(|index| !self.places[*index].is_paused)
-                .filter(|index| self.places[*index].actor.may_leave());
-            actions.extend(leaves.map(Action::Leave));
-        }
-        if is_quiet && self.next().is_some_and(|next| next <= model.horizon) {
-            actions.push(Action::Pass);
-        }
-    }
-
-    /// What came too late, or stands still, and may come now.
-    fn late(&self, actions: &mut Vec<Action>) {
-        for (index, message) in self.messages.iter().enumerate() {
-            match message.content {
-                Content::Request(..) if message.is_late => actions.push(Action::Serve(index)),
-                Content::Answer(_) if message.is_late && !self.places[message.of.0].is_paused => {
-                    actions.push(Action::Answer(index));
-                }
-                _ => {}
-            }
-        }
-        for (index, place) in self.places.iter().enumerate() {
-            if place.is_paused {
-                actions.push(Action::Continue(index));
-            }
-            let frozen = place.watches.iter().filter(|(_, stream)| stream.is_frozen);
-            actions.extend(frozen.map(|(watch, _)| Action::Thaw(index, *watch)));
-        }
-    }
-
-    /// What has come for this process.
-    fn local(&self, index: usize, actions: &mut Vec<Action>) {
-        let place = &self.places[index];
-        if place.is_paused {
-            return;
-        }
-        for (number, message) in self.messages.iter().enumerate() {
-            let is_answer = matches!(message.content, Content::Answer(_));
-            if is_answer && message.of.0 == index && !message.is_late {
-                actions.push(Action::Answer(number));
-                if self.faults > 0 {
-                    actions.push(Action::Delay(number));
-                }
-            }
-        }
-        for (watch, stream) in &place.watches {
-            if !stream.is_frozen && self.tells(stream) {
-                actions.push(Action::See(index, *watch));
-                if self.faults > 0 {
-                    actions.push(Action::Freeze(index, *watch));
-                }
-            }
-        }
-    }
-
-    /// Faults of processes and watches.
-    fn faulty(&self, actions: &mut Vec<Action>) {
-        for (index, place) in self.places.iter().enumerate() {
-            if !place.is_paused {
-                actions.push(Action::Pause(index));
-            }
-            actions.push(Action::Restart(index));
-            let whole = place.watches.iter().filter(|(_, stream)| !stream.is_lost);
-            actions.extend(whole.map(|(watch, _)| Action::Break(index, *watch)));
-        }
-    }
-
-    fn tells(&self, stream: &Stream) -> bool {
-        match stream.sent {
-            None => true,
-            Some(sent) => !matches!(self.store.next_event(&stream.by, sent), Ok(None)),
-        }
-    }
-
-    /// When anybody acts by itself.
-    fn next(&self) -> Option<Duration> {
-        let each = self.places.iter().filter(|place| !place.is_paused);
-        let each = each.flat_map(|place| {
-            let waits = place.waits.values().copied();
-            let all = waits.chain(place.actor.wake());
-            all.map(|moment| place.clock.when(moment).max(self.now))
-        });
-        // Also while all are stopped, time goes on.
-        let quarter = LEASE / 4;
-        let step = u32::try_from(self.now.as_nanos() / quarter.as_nanos()).expect("small");
-        each.chain([quarter * (step + 1)]).min()
+        let mut holders = self.monitor.holders(clocks, &name);
+        holders.next().map(|(index, ..)| index)
     }
 
     /// It happens.
@@ -273,7 +236,18 @@ impl<A: Actor> State<A> {
             }
             Action::See(index, watch) => self.see(index, watch),
             Action::Pass => self.pass(),
-            Action::Leave(index) => self.step(index, Input::Note(LEAVE)),
+            Action::Do(index, note) => self.step(index, Input::Note(note)),
+            Action::Lead(index) => self.lead(index),
+            Action::Report(index) => {
+                if let Some((incarnation, uid)) = self.places[index].ended.take() {
+                    for other in 0..self.places.len() {
+                        let ended = Input::Ended(index, incarnation, Some(uid.clone()));
+                        if !self.places[other].is_paused {
+                            self.step(other, ended);
+                        }
+                    }
+                }
+            }
             Action::Delay(index) => {
                 self.faults -= 1;
                 self.messages[index].is_late = true;
@@ -298,13 +272,28 @@ impl<A: Actor> State<A> {
                 self.faults -= 1;
                 let place = &mut self.places[index];
                 self.monitor.crashed(index, place.incarnation);
+                let session = place.actor.session();
+                place.ended = session.map(|uid| (place.incarnation, uid));
+                self.leader = self.leader.filter(|leader| *leader != index);
                 place.incarnation += 1;
                 place.is_paused = false;
                 place.watches.clear();
                 place.waits.clear();
                 let budget = Budget::try_new(LEASE).expect("a valid lease");
-                place.actor = A::new(index, place.incarnation, budget, model.mutants);
+                place.actor = A::new(
+                    index,
+                    place.incarnation,
+                    budget,
+                    model.mutants,
+                    &model.setting,
+                );
                 self.start(index);
+            }
+            Action::Remove => {
+                self.faults -= 1;
+                if let Some(name) = A::BY_HAND {
+                    self.store.delete(&name.into(), None, None);
+                }
             }
         }
     }
