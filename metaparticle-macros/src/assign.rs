@@ -82,7 +82,7 @@ impl Draft {
             }
             Key::Router => put(&mut self.router, field.number(errors, count(key))),
             Key::Gate => {
-                let known = [("pod", Gate::Pod), ("layer", Gate::Layer)];
+                let known = [("pod", Gate::Pod), ("none", Gate::None)];
                 set(&mut self.gate, field.text(errors, one_of(key, known)))
             }
             Key::Drain => set(&mut self.drain, field.number(errors, Drain::try_new)),

@@ -41,7 +41,7 @@ const SHARDED: &[Known] = &[
     (Key::Slots, "slots = 4096"),
     (Key::Unmatched, r#"unmatched = "404""#),
     (Key::Router, "router = 2"),
-    (Key::Gate, r#"gate = "layer""#),
+    (Key::Gate, r#"gate = "none""#),
     (Key::Drain, "drain = 10"),
 ];
 const JOB: &[Known] = &[

@@ -61,8 +61,8 @@ pub enum Gate {
     /// By a port of its own, before the program's, which needs to know nothing of it.
     #[default]
     Pod,
-    /// By the program's own server, which has the layer.
-    Layer,
+    /// By the program's own port: it finds the owner of a key by itself.
+    None,
 }
 
 /// Where the search for a port of the gate begins.

@@ -152,10 +152,10 @@ pub use metaparticle_macros::replicated;
 /// | `slots` | a power of two, at most 16384 | into how many slots keys are divided; they move between shards | 4096 |
 /// | `unmatched` | `"any"` or `"404"` | what becomes of a request without a key: the shard that it came to answers, or nobody | `"any"` |
 /// | `router` | 1 to 2147483647 | number of pods of a tier of routers before the shards | none: each gate is a router |
-/// | `gate` | `"pod"` or `"layer"` | where requests enter a shard: at a gate before the program, or in the program's own server, which has the layer | `"pod"` |
+/// | `gate` | `"pod"` or `"none"` | what stands before a shard: a gate, or nothing: then the program says itself what it does with keys of others, by `shards()` | `"pod"` |
 /// | `drain` | 1 to 600 | seconds for which requests may go on whose slot moves | 10 |
 ///
-/// Takes all keys of [`containerize`], too, but for `probes(readiness)`, which is the gate's own, unless it is a layer. The
+/// Takes all keys of [`containerize`], too, but for `probes(readiness)`, which is the gate's own, if there is one. The
 /// first TCP port is the one whose requests are divided: it stands in the Service, where the gate takes its connections.
 /// Other ports are each pod's own, and so in no Service; none may be named `gate`.
 ///

@@ -184,9 +184,9 @@ fn whether_a_shard_is_ready_is_asked_of_its_gate() {
     let mut app = sharded(2);
     app.probes.readiness = Some(Probe::parse("/ready").unwrap());
     assert_only(&app, &[Key::Readiness], "leave `readiness` out");
-    let mut layer = with_sharding(2, |it| it.gate = Gate::Layer);
-    layer.probes.readiness = Some(Probe::parse("/ready").unwrap());
-    assert_eq!(layer.check(), []);
+    let mut without = with_sharding(2, |it| it.gate = Gate::None);
+    without.probes.readiness = Some(Probe::parse("/ready").unwrap());
+    assert_eq!(without.check(), []);
 }
 
 #[test]

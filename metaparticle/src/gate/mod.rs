@@ -50,7 +50,7 @@ static METRICS: OnceLock<Arc<Metrics>> = OnceLock::new();
 /// The shards of this process; `None` where the program is not one: on a laptop, in a job, without the attribute.
 ///
 /// They are there before `main` begins, and own slots as soon as the program's port accepts connections. A program with
-/// `gate = "layer"` says so itself, with [`Shards::ready`](metaparticle_coordination::shards::Shards::ready).
+/// `gate = "none"` says so itself, with [`Shards::ready`](metaparticle_coordination::shards::Shards::ready).
 ///
 /// # Examples
 /// ```no_run

@@ -239,8 +239,8 @@ mod tests {
                 assert_eq!((&*pod.map, pod.slots, pod.drain), ("users", 64, 7));
                 assert_eq!(pod.unmatched, Unmatched::NotFound);
             }
-            let layer = rendered(&json!({ "shards": 3, "key": key, "gate": "layer" }));
-            assert_eq!((layer[0].gate, layer[0].app), (8080, None));
+            let without = rendered(&json!({ "shards": 3, "key": key, "gate": "none" }));
+            assert_eq!((without[0].gate, without[0].app), (8080, None));
         }
 
         #[test]

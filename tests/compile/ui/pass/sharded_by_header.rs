@@ -1,2 +1,2 @@
-#[metaparticle::sharded(shards = 2, key_header = "X-User", gate = "layer", ports = [8080])]
+#[metaparticle::sharded(shards = 2, key_header = "X-User", gate = "none", ports = [8080])]
 fn main() {}
