@@ -266,7 +266,8 @@ impl Table {
         followers.closed = true;
     }
 
-    /// Waits until nothing is owned any more, or until nothing has changed for a while: then nobody takes anything over.
+    /// Waits until nothing is owned any more, or until nothing has changed for a while and nothing is on its way to another:
+    /// then nobody takes anything over. What is on its way comes to its end by the drain's deadline (M6).
     pub(super) async fn left(&self) {
         let mut left = self.left.subscribe();
         let mut changed = self.changed();
@@ -275,9 +276,22 @@ impl Table {
                 biased;
                 _ = left.wait_for(|left| *left) => return,
                 _ = changed.changed() => {}
-                () = tokio::time::sleep(PATIENCE) => return,
+                () = tokio::time::sleep(PATIENCE) => if !self.is_moving() {
+                    return;
+                },
             }
         }
+    }
+
+    /// Whether a slot of this process moves to another.
+    fn is_moving(&self) -> bool {
+        let view = self.view();
+        let (Some(map), Some(own)) = (&view.map, &view.session) else {
+            return false;
+        };
+        map.entries().any(|(_, entry)| {
+            entry.to.is_some() && entry.owner.is_some_and(|owner| owner.uid == *own)
+        })
     }
 
     fn followers(&self) -> MutexGuard<'_, Followers> {

@@ -184,6 +184,28 @@ async fn shutdown_gives_slots_away_and_deletes_the_session() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_leaves_waits_for_work_under_permits() {
+    let cluster = cluster().await;
+    let (a, b) = (ready(&cluster, "a").await, ready(&cluster, "b").await);
+    become_owners(&[&a, &b], &[32, 32], FIRST).await;
+    let slot = a.shards.owned()[0].0;
+    let permit = a.shards.guard_of(slot).unwrap().permit().unwrap();
+    let begin = tokio::time::Instant::now();
+    let ends = tokio::spawn(async move {
+        a.shards.leave().await;
+        a
+    });
+    // All else has moved long ago.
+    tokio::time::sleep(SOON + Duration::from_secs(1)).await;
+    assert!(!ends.is_finished(), "{:?}", begin.elapsed());
+    assert_eq!(permit.check(), Ok(()));
+    drop(permit);
+    let a = ends.await.unwrap();
+    become_owners(&[&a, &b], &[0, 64], SOON).await;
+    assert!(begin.elapsed() < DRAIN + Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn last_one_to_leave_waits_for_nobody() {
     let cluster = cluster().await;
     let a = ready(&cluster, "a").await;
