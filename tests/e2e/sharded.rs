@@ -1,6 +1,14 @@
-//! `cargo run --bin users`: no visit is lost or counted twice as users move from three pods to five and back.
+//! `cargo run --bin users`: no visit is lost or counted twice as users move.
+
+use std::time::Duration;
 
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Service};
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
 
 use crate::harness::{Namespace, run, workspace};
 
@@ -8,9 +16,11 @@ use crate::harness::{Namespace, run, workspace};
 #[path = "../../examples/tests/visits/mod.rs"]
 mod visits;
 
-#[tokio::test]
-async fn users_move_from_three_pods_to_five_and_back() {
-    let namespace = Namespace::create("users").await;
+/// Three pods take a while to leave in order, one after the other.
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// Deploys it. Past the port-forward: by the way that other pods take.
+async fn deployed(namespace: &Namespace) -> String {
     let up = [
         "run",
         "--quiet",
@@ -22,10 +32,50 @@ async fn users_move_from_three_pods_to_five_and_back() {
         "--detach",
     ];
     run(namespace.cargo(workspace(), &up), 0).await;
-    // Past the port-forward: by the way that other pods take.
     let service = namespace.api::<Service>().get("users").await;
     let spec = service.expect("a Service").spec.expect("its spec");
-    let address = format!("{}:8080", spec.cluster_ip.expect("an address"));
+    format!("{}:8080", spec.cluster_ip.expect("an address"))
+}
+
+#[tokio::test]
+async fn users_move_from_three_pods_to_five_and_back() {
+    let namespace = Namespace::create("users").await;
+    let address = deployed(&namespace).await;
     visits::move_users(&address, &namespace.api::<StatefulSet>()).await;
     namespace.delete().await;
+}
+
+#[tokio::test]
+async fn a_rolling_restart_loses_no_visit() {
+    let namespace = Namespace::create("users").await;
+    let address = deployed(&namespace).await;
+    let sets = namespace.api::<StatefulSet>();
+    let visits = visits::Visits::begin(&address);
+    let change =
+        json!({ "spec": { "template": { "metadata": { "annotations": { "again": "1" } } } } });
+    let restarted = sets.patch("users", &PatchParams::default(), &Patch::Merge(change));
+    restarted.await.expect("restarted");
+    all_new(&sets).await;
+    // The last one owns its share again, and the one before it has ended.
+    sleep(Duration::from_secs(10)).await;
+    visits.end().await;
+    namespace.delete().await;
+}
+
+/// Waits until all pods are of the last revision, and ready.
+async fn all_new(sets: &Api<StatefulSet>) {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let set = sets.get("users").await.expect("a StatefulSet");
+        let (generation, status) = (set.metadata.generation, set.status.expect("a status"));
+        let is_new = status.observed_generation == generation
+            && status.updated_replicas == Some(3)
+            && status.ready_replicas == Some(3)
+            && status.update_revision == status.current_revision;
+        if is_new {
+            return;
+        }
+        assert!(Instant::now() < end, "{status:?}");
+        sleep(Duration::from_millis(500)).await;
+    }
 }

@@ -39,11 +39,7 @@ struct Answer {
 /// none is counted twice.
 pub(crate) async fn move_users(address: &str, sets: &Api<StatefulSet>) {
     served_by(address, 3).await;
-    let going = Arc::new(AtomicBool::new(true));
-    let mut visits = JoinSet::new();
-    for visitor in 0..VISITORS {
-        visits.spawn(visit(address.to_owned(), visitor, going.clone()));
-    }
+    let visits = Visits::begin(address);
     for shards in [5, 3] {
         let begin = Instant::now();
         let patch = Patch::Merge(json!({ "spec": { "replicas": shards } }));
@@ -54,20 +50,48 @@ pub(crate) async fn move_users(address: &str, sets: &Api<StatefulSet>) {
     }
     // Until the two pods have ended, which serve as gates for a while.
     sleep(Duration::from_secs(8)).await;
-    going.store(false, Ordering::Relaxed);
-    let mut total = 0;
-    while let Some(visited) = visits.join_next().await {
-        let (visitor, acknowledged) = visited.expect("no visit failed");
-        assert!(acknowledged > 10, "visitor {visitor}: {acknowledged}");
-        total += acknowledged;
-        let answer = ask(address, "GET", visitor).await.expect("an answer");
-        assert_eq!(
-            answer.count,
-            acknowledged.to_string(),
-            "visitor {visitor}: {answer:?}"
-        );
+    visits.end().await;
+}
+
+/// Visits that go on.
+pub(crate) struct Visits {
+    address: String,
+    going: Arc<AtomicBool>,
+    all: JoinSet<(usize, u64)>,
+}
+
+impl Visits {
+    /// By all visitors, without a pause.
+    pub(crate) fn begin(address: &str) -> Self {
+        let (address, going) = (address.to_owned(), Arc::new(AtomicBool::new(true)));
+        let mut all = JoinSet::new();
+        for visitor in 0..VISITORS {
+            all.spawn(visit(address.clone(), visitor, going.clone()));
+        }
+        Self {
+            address,
+            going,
+            all,
+        }
     }
-    println!("{total} visits, none lost, none failed");
+
+    /// Each was acknowledged, and each acknowledged one counted once.
+    pub(crate) async fn end(mut self) {
+        self.going.store(false, Ordering::Relaxed);
+        let mut total = 0;
+        while let Some(visited) = self.all.join_next().await {
+            let (visitor, acknowledged) = visited.expect("no visit failed");
+            assert!(acknowledged > 10, "visitor {visitor}: {acknowledged}");
+            total += acknowledged;
+            let answer = ask(&self.address, "GET", visitor).await.expect("an answer");
+            assert_eq!(
+                answer.count,
+                acknowledged.to_string(),
+                "visitor {visitor}: {answer:?}"
+            );
+        }
+        println!("{total} visits, none lost, none failed");
+    }
 }
 
 /// Waits until so many pods serve.
