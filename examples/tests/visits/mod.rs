@@ -1,5 +1,7 @@
 //! Visitors of the example `users`, on whatever cluster it is.
 
+#![allow(clippy::print_stdout, reason = "counts are told")]
+
 use std::{
     collections::BTreeMap,
     io,

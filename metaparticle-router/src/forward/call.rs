@@ -135,14 +135,12 @@ impl<'a, O: Ownership> Call<'a, O> {
             Verdict::Serve => ownership.admit(claim.slot),
             Verdict::Moved => return Ok(Answer::Turned(Turned::Moved)),
             Verdict::Hold => None,
-            Verdict::Ask => {
-                return Err(match ownership.find(claim.slot) {
-                    Place::NoMap => Reason::NoMap,
-                    Place::Unproven => Reason::OwnershipUnproven,
-                    _ => Reason::NoOwner,
-                }
-                .into());
-            }
+            // The sender has seen a map that no read here has shown yet: it asks again, as long as it has patience.
+            Verdict::Ask => match ownership.find(claim.slot) {
+                Place::NoMap => return Err(Reason::NoMap.into()),
+                Place::Unproven => return Err(Reason::OwnershipUnproven.into()),
+                _ => None,
+            },
         };
         let Some(admission) = admission else {
             return Ok(Answer::Turned(Turned::Hold));
