@@ -77,7 +77,7 @@ prop_compose! {
             slots: valid(Slots::try_new(1 << slots)),
             unmatched: if not_found { Unmatched::NotFound } else { Unmatched::Any },
             router,
-            gate: if layer { Gate::Layer } else { Gate::Pod },
+            gate: if layer { Gate::None } else { Gate::Pod },
             drain: valid(Drain::try_new(drain)),
             ..Sharding::new(shards, key)
         }
