@@ -53,8 +53,9 @@ async fn a_rolling_restart_loses_no_visit() {
     let visits = visits::Visits::begin(&address);
     let change =
         json!({ "spec": { "template": { "metadata": { "annotations": { "again": "1" } } } } });
-    let restarted = sets.patch("users", &PatchParams::default(), &Patch::Merge(change));
-    restarted.await.expect("restarted");
+    let params = PatchParams::default();
+    let restarted = sets.patch("users", &params, &Patch::Merge(change)).await;
+    restarted.expect("restarted");
     all_new(&sets).await;
     // The last one owns its share again, and the one before it has ended.
     sleep(Duration::from_secs(10)).await;
