@@ -78,5 +78,6 @@ async fn client(folder: &Path) -> Client {
 #[tokio::test]
 async fn no_visit_is_lost_or_counted_twice_as_users_move_from_three_pods_to_five_and_back() {
     let users = Users::start().await;
-    visits::move_users(&users.address, &users.sets).await;
+    let tally = visits::move_users(&users.address, &users.sets).await;
+    assert_eq!((tally.refused, tally.unknown), (0, 0), "{tally:?}");
 }

@@ -2,7 +2,8 @@
 
 use std::{
     fmt::Write as _,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
+    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -168,16 +169,17 @@ async fn ticket_that_somebody_made_by_hand_is_not_passed_over() {
 async fn waiting_for_ones_own_process_is_warned_of_with_both_places() {
     let cluster = cluster().await;
     let own = process(&cluster, "own").await;
-    let lines = Lines::default();
-    let _during = tracing::subscriber::set_default(lines.clone());
+    let lines = LazyLock::force(&LINES);
     let held = line!() + 1;
     let _held = own.mutex("m").lock().await.unwrap();
     let waits = line!() + 1;
     let waiting = own.mutex("m").lock_within(Duration::from_secs(3)).await;
     assert!(waiting.unwrap().is_none());
     let lines = lines.0.lock().unwrap();
-    let warning = lines
-        .iter()
+    let own = thread::current().id();
+    let own = lines.iter().filter(|(thread, _)| *thread == own);
+    let warning = own
+        .map(|(_, line)| line)
         .find(|line| line.contains("its own process holds"));
     let warning = warning.expect("a warning");
     for place in [held, waits] {
@@ -186,9 +188,16 @@ async fn waiting_for_ones_own_process_is_warned_of_with_both_places() {
     }
 }
 
-/// Keeps what is logged.
+/// For all tests of the process: a subscriber of one thread alone may miss what another thread logged first.
+static LINES: LazyLock<Lines> = LazyLock::new(|| {
+    let lines = Lines::default();
+    tracing::subscriber::set_global_default(lines.clone()).expect("nobody else does");
+    lines
+});
+
+/// Keeps what is logged, and on which thread.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+struct Lines(Arc<Mutex<Vec<(ThreadId, String)>>>);
 
 impl Subscriber for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -202,7 +211,8 @@ impl Subscriber for Lines {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line::default();
         event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        let own = thread::current().id();
+        self.0.lock().unwrap().push((own, line.0));
     }
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}
