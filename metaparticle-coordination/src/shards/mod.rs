@@ -157,7 +157,7 @@ impl Builder {
             annotation(Kind::Election, &name),
         );
         let part = coordinator.part(part::Kind::Shard, name.clone(), None);
-        let table = Arc::new(Table::new(Arc::clone(&pod), maps.clone()));
+        let table = Arc::new(Table::new(Arc::clone(&pod)));
         let (sender, inputs) = inbox();
         let (to_assigner, of_assigner) = inbox();
         let session = if owns {
@@ -195,7 +195,7 @@ impl Builder {
             let over = Arc::new(Notify::new());
             let office = Office {
                 coordinator: coordinator.clone(),
-                maps,
+                maps: maps.clone(),
                 part: Arc::clone(&part),
                 session,
                 watches: HashMap::new(),
@@ -230,6 +230,7 @@ impl Builder {
             inner: Arc::new(Inner {
                 name,
                 table,
+                maps,
                 inbox: sender,
                 part,
                 coordinator: self.coordinator,
@@ -247,6 +248,7 @@ pub struct Shards {
 struct Inner {
     name: Name,
     table: Arc<Table>,
+    maps: Maps,
     inbox: Inbox<Input>,
     part: Arc<Part>,
     coordinator: Coordinator,
@@ -326,7 +328,7 @@ impl Shards {
     /// The uid of the session under which this process owns; none while it has none.
     #[must_use]
     pub fn session(&self) -> Option<Uid> {
-        self.inner.table.view().session.clone()
+        self.inner.table.session()
     }
 
     /// The name of this process's pod.
@@ -338,7 +340,7 @@ impl Shards {
     /// A secret that all who may read the map share; none before it was read.
     #[must_use]
     pub fn key(&self) -> Option<Arc<[u8]>> {
-        self.inner.table.key()
+        self.inner.maps.key()
     }
 
     /// Sees to it that the map is read consistently, by one read for all who ask at the same time, at most two a second.

@@ -8,11 +8,11 @@ use std::{
 use arc_swap::ArcSwap;
 use metaparticle_protocol::{
     Moment, Token, Uid,
-    shard::{Claim, Map, Slot, SlotCount, Verdict, gate},
+    shard::{Claim, Map, Slot, SlotCount, Verdict, gate, map::Entry},
 };
 use tokio::sync::{mpsc, watch};
 
-use super::{Change, Peer, Place, store::Maps};
+use super::{Change, Peer, Place};
 use crate::{lost::Lost, word::Held};
 
 /// Who leaves waits so long for a sign that its slots are taken over.
@@ -22,10 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) pod: Arc<str>,
-    maps: Maps,
-    view: ArcSwap<View>,
-    /// By slot; empty as long as there is no map. One by one, because slots change one by one.
-    own: ArcSwap<Vec<ArcSwap<Own>>>,
+    /// One, so that nobody sees a map beside what was owned by another.
+    page: ArcSwap<Page>,
     /// Counts the views.
     changed: watch::Sender<u64>,
     /// When the last read was sent that proved the map (M5).
@@ -33,6 +31,25 @@ pub(super) struct Table {
     /// Nothing is owned any more, nor will be.
     left: watch::Sender<bool>,
     followers: Mutex<Followers>,
+}
+
+/// What is true together.
+#[derive(Debug, Default)]
+struct Page {
+    view: View,
+    /// By slot; empty as long as there is no map. One by one, because slots change one by one.
+    own: Vec<ArcSwap<Own>>,
+}
+
+impl Page {
+    fn own(&self, slot: Slot) -> Own {
+        let own = self.own.get(slot.0 as usize);
+        own.map_or(Own::No, |own| Own::clone(&own.load()))
+    }
+
+    fn entry(&self, slot: Slot) -> Option<Entry<'_>> {
+        self.view.map.as_ref()?.entry(slot)
+    }
 }
 
 /// The map, at one moment.
@@ -81,12 +98,10 @@ struct Followers {
 }
 
 impl Table {
-    pub(super) fn new(pod: Arc<str>, maps: Maps) -> Self {
+    pub(super) fn new(pod: Arc<str>) -> Self {
         Self {
             pod,
-            maps,
-            view: ArcSwap::default(),
-            own: ArcSwap::default(),
+            page: ArcSwap::default(),
             changed: watch::Sender::new(0),
             proven: watch::Sender::new(None),
             left: watch::Sender::new(false),
@@ -94,12 +109,12 @@ impl Table {
         }
     }
 
-    pub(super) fn key(&self) -> Option<Arc<[u8]>> {
-        self.maps.key()
+    pub(super) fn map(&self) -> Option<Arc<Map>> {
+        self.page.load().view.map.clone()
     }
 
-    pub(super) fn view(&self) -> arc_swap::Guard<Arc<View>> {
-        self.view.load()
+    pub(super) fn session(&self) -> Option<Uid> {
+        self.page.load().view.session.clone()
     }
 
     pub(super) fn changed(&self) -> watch::Receiver<u64> {
@@ -108,43 +123,35 @@ impl Table {
 
     /// The slot of a key, once the number of slots is known.
     pub(super) fn slot(&self, key: &[u8]) -> Option<Slot> {
-        let slots = self.view().map.as_ref()?.slots();
+        let slots = self.page.load().view.map.as_ref()?.slots();
         Some(slot(key, slots))
     }
 
     pub(super) fn find(&self, slot: Slot) -> Place {
-        match self.own(slot).now() {
+        let page = self.page.load();
+        match page.own(slot).now() {
             Own::Served(..) => Place::Here,
             Own::Unproven(_) => Place::Unproven,
             Own::Drained(_) => Place::Draining,
-            Own::No => {
-                let view = self.view();
-                let Some(map) = &view.map else {
-                    return Place::NoMap;
-                };
-                match map
-                    .entry(slot)
-                    .and_then(|entry| Some((entry.owner?, entry.token)))
-                {
-                    // It was lost a moment ago, or is gained in the next.
-                    Some((owner, _)) if Some(&owner.uid) == view.session.as_ref() => {
-                        Place::Unproven
-                    }
-                    Some((owner, token)) => Place::Peer(Peer {
-                        pod: Arc::clone(&owner.pod),
-                        session: owner.uid.clone(),
-                        address: Arc::clone(&owner.address),
-                        token,
-                    }),
-                    None => Place::Nobody,
-                }
-            }
+            Own::No if page.view.map.is_none() => Place::NoMap,
+            Own::No => match page
+                .entry(slot)
+                .and_then(|entry| Some((entry.owner?, entry.token)))
+            {
+                Some((owner, token)) => Place::Peer(Peer {
+                    pod: Arc::clone(&owner.pod),
+                    session: owner.uid.clone(),
+                    address: Arc::clone(&owner.address),
+                    token,
+                }),
+                None => Place::Nobody,
+            },
         }
     }
 
     /// What the slot is held by, if it is served here.
     pub(super) fn held(&self, slot: Slot) -> Option<(Token, Held)> {
-        match self.own(slot) {
+        match self.page.load().own(slot) {
             Own::Served(token, held) => Some((token, held)),
             _ => None,
         }
@@ -152,8 +159,8 @@ impl Table {
 
     /// All that are served here now.
     pub(super) fn owned(&self) -> Vec<(Slot, u64)> {
-        let own = self.own.load();
-        let slots = (0..).map(Slot).zip(own.iter());
+        let page = self.page.load();
+        let slots = (0..).map(Slot).zip(page.own.iter());
         let served = slots.filter_map(|(slot, own)| match &**own.load() {
             Own::Served(token, held) if held.check().is_ok() => Some((slot, token.0)),
             _ => None,
@@ -163,41 +170,31 @@ impl Table {
 
     /// M8, by what is known here.
     pub(super) fn judge(&self, claim: &Claim) -> Verdict {
-        let view = self.view();
-        let here = match self.own(claim.slot).now() {
+        let page = self.page.load();
+        let here = match page.own(claim.slot).now() {
             Own::Served(token, _) => gate::Here::Serving(token),
             Own::Unproven(token) => gate::Here::Unproven(token),
             Own::Drained(token) => gate::Here::Draining(token),
-            Own::No => {
-                let entry = view.map.as_ref().and_then(|map| map.entry(claim.slot));
-                gate::Here::Elsewhere(entry.map(|entry| entry.token))
-            }
+            Own::No => gate::Here::Elsewhere(page.entry(claim.slot).map(|entry| entry.token)),
         };
-        gate::verdict(claim, view.session.as_ref(), here)
-    }
-
-    fn own(&self, slot: Slot) -> Own {
-        let own = self.own.load();
-        own.get(slot.0 as usize)
-            .map_or(Own::No, |own| Own::clone(&own.load()))
+        gate::verdict(claim, page.view.session.as_ref(), here)
     }
 
     /// Another map, or session, and what each slot is by it.
     pub(super) fn publish(&self, view: View, own: Vec<Own>) {
-        // What is ours first: in between, a slot that was given away is not found at all.
         let none = Arc::new(Own::No);
         let own = own.into_iter().map(|own| match own {
             Own::No => ArcSwap::from(Arc::clone(&none)),
             own => ArcSwap::from_pointee(own),
         });
-        self.own.store(Arc::new(own.collect()));
-        self.view.store(Arc::new(view));
+        let own = own.collect();
+        self.page.store(Arc::new(Page { view, own }));
         self.tell_changed();
     }
 
     /// What this slot is now.
     pub(super) fn set(&self, slot: Slot, own: Own) {
-        if let Some(cell) = self.own.load().get(slot.0 as usize) {
+        if let Some(cell) = self.page.load().own.get(slot.0 as usize) {
             cell.store(Arc::new(own));
         }
     }
@@ -285,8 +282,8 @@ impl Table {
 
     /// Whether a slot of this process moves to another.
     fn is_moving(&self) -> bool {
-        let view = self.view();
-        let (Some(map), Some(own)) = (&view.map, &view.session) else {
+        let page = self.page.load();
+        let (Some(map), Some(own)) = (&page.view.map, &page.view.session) else {
             return false;
         };
         map.entries().any(|(_, entry)| {
@@ -312,9 +309,57 @@ pub(super) fn slot(key: &[u8], slots: SlotCount) -> Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use metaparticle_protocol::{Mutants, Version, shard};
     use metaparticle_shard::{Access, Assigner, Layout, Members};
 
     use super::*;
+
+    #[test]
+    fn slot_that_comes_and_goes_is_always_here_or_there() {
+        let peer = |pod: &str| shard::map::Peer {
+            pod: pod.into(),
+            session: pod.into(),
+            uid: pod.into(),
+            address: "".into(),
+        };
+        let empty = Map::empty(SlotCount::default(), Token(1));
+        let owned_by = |pod| {
+            let mut edit = empty.edit(Version(7), Token(1), Mutants::NONE);
+            for slot in 0..empty.slots().number() {
+                edit.assign(Slot(slot), &peer(pod));
+            }
+            let map = Some(Arc::new(edit.finish()));
+            let session = Some("me".into());
+            View { map, session }
+        };
+        let (mine, theirs) = (owned_by("me"), owned_by("other"));
+        let slots = empty.slots().number() as usize;
+        let table = Table::new("me".into());
+        table.publish(theirs.clone(), vec![Own::No; slots]);
+        let going = AtomicBool::new(true);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let (mut here, mut there) = (0, 0);
+                while going.load(Ordering::Relaxed) {
+                    match table.find(Slot(3)) {
+                        Place::Draining => here += 1,
+                        Place::Peer(_) => there += 1,
+                        other => panic!("{other:?}"),
+                    }
+                }
+                (here, there)
+            });
+            for _ in 0..500 {
+                table.publish(mine.clone(), vec![Own::Drained(Token(7)); slots]);
+                table.publish(theirs.clone(), vec![Own::No; slots]);
+            }
+            going.store(false, Ordering::Relaxed);
+            let (here, there) = reader.join().unwrap();
+            assert!(here > 0 && there > 0, "seen {here} and {there} times");
+        });
+    }
 
     #[test]
     fn slots_of_keys_are_those_of_the_pure_map() {

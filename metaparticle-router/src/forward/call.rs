@@ -155,6 +155,7 @@ impl<'a, O: Ownership> Call<'a, O> {
     /// A request for a slot: to its owner, wherever that is.
     pub(super) async fn routed(&mut self, slot: Slot) -> Result<Answer<O::Admission>, Refusal> {
         let ownership = &*self.worker.router.ownership;
+        let mut has_asked = false;
         loop {
             let place = ownership.find(slot);
             match &place {
@@ -182,6 +183,14 @@ impl<'a, O: Ownership> Call<'a, O> {
                     }
                 }
                 Place::Nobody => return Err(Reason::NoOwner.into()),
+                // This process may have stood still for a moment: one read says, as for a claim.
+                Place::Unproven if !has_asked => {
+                    has_asked = true;
+                    let room = self.worker.router.hold.enter(self.bytes());
+                    if room.is_some() {
+                        Box::pin(ownership.refresh()).await;
+                    }
+                }
                 Place::Unproven => return Err(Reason::OwnershipUnproven.into()),
                 Place::NoMap => return Err(Reason::NoMap.into()),
             }
@@ -202,6 +211,11 @@ impl<'a, O: Ownership> Call<'a, O> {
         self.wait(slot, place, Some(ASK_AGAIN)).await
     }
 
+    /// What is kept of the request while it waits.
+    fn bytes(&self) -> usize {
+        self.body.kept() + self.head.headers.len() * HEADER
+    }
+
     /// Until when a request waits for its slot, all in all.
     fn patience(&mut self) -> Instant {
         let timeout = self.worker.router.config.hold_timeout;
@@ -219,12 +233,8 @@ impl<'a, O: Ownership> Call<'a, O> {
     ) -> Result<(), Refusal> {
         let patience = self.patience();
         let worker = self.worker;
-        let bytes = self.body.kept() + self.head.headers.len() * HEADER;
-        let _held = worker
-            .router
-            .hold
-            .enter(bytes)
-            .ok_or(Reason::HoldOverflow)?;
+        let hold = &worker.router.hold;
+        let _held = hold.enter(self.bytes()).ok_or(Reason::HoldOverflow)?;
         let _buffered = worker.recorder.hold();
         let mut changed = worker.router.ownership.changed();
         let again = at_most.map(|wait| Instant::now() + wait);

@@ -268,6 +268,17 @@ async fn what_nobody_owns_or_can_prove_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
+async fn what_a_read_proves_again_is_served() {
+    let app = named("a").await;
+    let process = Process::new("a");
+    process.sees(slot(1), Place::Unproven);
+    process.news.lock().unwrap().push((slot(1), Place::Here, 1));
+    let gate = gate(&process, app.address, quick());
+    let response = get(gate.address(), "/users/1").await;
+    assert_eq!(header(&response, "x-served-by"), "a", "{response:?}");
+}
+
+#[tokio::test]
 async fn a_request_without_a_key_is_refused_if_so_configured() {
     let app = named("a").await;
     let mut config = quick();

@@ -104,7 +104,7 @@ async fn slot_moves_when_its_permits_are_dropped_and_not_before() {
         a.shards.guard_of(slot).unwrap_err(),
         NotOwned::Moving { slot }
     );
-    let claim = Claim::of(a.shards.inner.table.view().map.as_ref().unwrap(), slot).unwrap();
+    let claim = Claim::of(a.shards.inner.table.map().as_ref().unwrap(), slot).unwrap();
     assert_eq!(a.shards.judge(&claim), Verdict::Hold);
     drop(permits);
     become_owners(&[&a, &b], &[32, 32], SOON).await;
