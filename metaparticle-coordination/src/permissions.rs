@@ -77,13 +77,14 @@ impl Account {
             }},
         });
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        loop {
+        for _ in 0..1200 {
             let answer = ask(&self.client, "POST", path, Some(&review)).await;
             if answer["status"]["allowed"] == true {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
+        panic!("the Role has not taken effect after a minute");
     }
 
     /// A pod that no node takes, with the uid that it was given.

@@ -1,5 +1,7 @@
 //! Rule F2 on a real API server: refused by the election's Lease, even before the successor has claimed the object.
 
+use std::time::Duration;
+
 use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     coordination::v1::Lease,
@@ -41,12 +43,16 @@ async fn token_below_that_of_the_lease_is_refused_before_anybody_claims() {
     let next = json!({ "metadata": { "annotations": { "metaparticle.dev/token": "6" } } });
     merge(&leases, "billing", None, &next).await.unwrap();
     // Both the policy and the Lease reach the API server's caches in their own time.
-    let refusal = loop {
-        match merge(&server.maps(), "prices", None, &token(5)).await {
-            Err(refusal) => break refusal.to_string(),
-            Ok(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+    let refused = async {
+        loop {
+            match merge(&server.maps(), "prices", None, &token(5)).await {
+                Err(refusal) => break refusal.to_string(),
+                Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
         }
     };
+    let refusal = tokio::time::timeout(Duration::from_secs(60), refused);
+    let refusal = refusal.await.expect("the policy takes effect");
     let words = "election.metaparticle.dev/billing is 6 by its Lease, the update states 5";
     assert!(refusal.contains(words), "{refusal}");
     merge(&server.maps(), "prices", None, &token(6))
