@@ -1,7 +1,7 @@
 //! A program that knows nothing of shards: each user has one pod, and when pods come and go, no request fails.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     sync::{
         Arc, Mutex,
@@ -10,12 +10,13 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::ConfigMap};
 use kube::{
     Api, Client, Config,
     api::{Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
+use metaparticle_protocol::shard::Map;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -65,23 +66,39 @@ async fn owners(address: &str) -> Owners {
     owners
 }
 
-/// Waits until users are divided among these pods, and do not move any more.
-async fn divided(address: &str, pods: &[usize]) -> Owners {
+/// Waits until slots are divided among these pods in equal shares, and none moves any more; then asks who serves each user.
+async fn divided(address: &str, client: &Client, pods: &[usize]) -> Owners {
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
+    let wanted: Vec<_> = pods.iter().map(|pod| format!("{NAME}-{pod}")).collect();
     let end = Instant::now() + LIMIT;
-    let mut before = owners(address).await;
     loop {
-        sleep(Duration::from_millis(500)).await;
-        let now = owners(address).await;
-        let mut servers: Vec<_> = now.values().cloned().collect();
-        servers.sort();
-        servers.dedup();
-        let wanted: Vec<_> = pods.iter().map(|pod| format!("{NAME}-{pod}")).collect();
-        if servers == wanted && now == before {
-            return now;
+        let map = maps.get_opt(&format!("{NAME}-shards")).await;
+        let shares = map.expect("an answer").map(|map| shares(&map));
+        if let Some(Some(shares)) = &shares
+            && shares.keys().eq(&wanted)
+            && shares.values().max() <= shares.values().min().map(|least| least + 1).as_ref()
+        {
+            break;
         }
-        assert!(Instant::now() < end, "{servers:?} and not {wanted:?}");
-        before = now;
+        assert!(Instant::now() < end, "{shares:?} and not {wanted:?}");
+        sleep(Duration::from_millis(100)).await;
     }
+    let owners = owners(address).await;
+    let servers: BTreeSet<_> = owners.values().collect();
+    assert!(servers.into_iter().eq(&wanted), "{owners:?}");
+    owners
+}
+
+/// How many slots each pod has; `None` while some are nobody's, or move.
+fn shares(map: &ConfigMap) -> Option<BTreeMap<String, usize>> {
+    let packed = &map.binary_data.as_ref()?.get("map")?.0;
+    let map = Map::unpack(packed).expect("a map");
+    let mut shares = BTreeMap::new();
+    for (_, entry) in map.entries() {
+        let owner = entry.owner.filter(|_| entry.to.is_none())?;
+        *shares.entry(owner.pod.to_string()).or_default() += 1;
+    }
+    Some(shares)
 }
 
 /// Requests without a pause, until it is told to end.
@@ -153,12 +170,12 @@ async fn from_three_to_five_to_three_moves_what_must_move_and_fails_nothing() {
     let mut up = Up::sharded();
     let address = up.address().await;
     let client = client(&up).await;
-    let three = divided(&address, &[0, 1, 2]).await;
+    let three = divided(&address, &client, &[0, 1, 2]).await;
     assert_eq!(ask(&address, "/health").await.expect("an answer").0, 200);
 
     let load = Load::begin(&address);
     scale(&client, 5).await;
-    let five = divided(&address, &[0, 1, 2, 3, 4]).await;
+    let five = divided(&address, &client, &[0, 1, 2, 3, 4]).await;
     for (user, server) in &five {
         let is_new = server.ends_with("-3") || server.ends_with("-4");
         assert!(
@@ -168,7 +185,7 @@ async fn from_three_to_five_to_three_moves_what_must_move_and_fails_nothing() {
         );
     }
     scale(&client, 3).await;
-    let again = divided(&address, &[0, 1, 2]).await;
+    let again = divided(&address, &client, &[0, 1, 2]).await;
     for (user, server) in &again {
         let is_gone = five[user].ends_with("-3") || five[user].ends_with("-4");
         assert!(
