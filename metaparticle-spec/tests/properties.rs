@@ -70,14 +70,14 @@ prop_compose! {
         slots in 0..15u32,
         not_found in any::<bool>(),
         router in option::of(count()),
-        layer in any::<bool>(),
+        bare in any::<bool>(),
         drain in 1..=600i128,
     ) -> Sharding {
         Sharding {
             slots: valid(Slots::try_new(1 << slots)),
             unmatched: if not_found { Unmatched::NotFound } else { Unmatched::Any },
             router,
-            gate: if layer { Gate::None } else { Gate::Pod },
+            gate: if bare { Gate::None } else { Gate::Pod },
             drain: valid(Drain::try_new(drain)),
             ..Sharding::new(shards, key)
         }

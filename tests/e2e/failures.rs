@@ -163,7 +163,7 @@ async fn a_job_that_gives_up_names_its_pod_and_last_lines() {
         "#[metaparticle::job]\nfn main() { println!(\"half done\"); std::process::exit(3) }\n";
     let program = Program::new("e2e-giveup", source);
     // The job controller tries again after 10, 20 and 40 s.
-    let limit = Duration::from_secs(240);
+    let limit = Duration::from_secs(120);
     let failure = failure_within(limit, &program, &namespace, &[]).await;
     assert_says(
         &failure,

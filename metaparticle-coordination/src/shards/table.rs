@@ -109,10 +109,6 @@ impl Table {
         }
     }
 
-    pub(super) fn map(&self) -> Option<Arc<Map>> {
-        self.page.load().view.map.clone()
-    }
-
     pub(super) fn session(&self) -> Option<Uid> {
         self.page.load().view.session.clone()
     }

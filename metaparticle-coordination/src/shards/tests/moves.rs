@@ -104,7 +104,14 @@ async fn slot_moves_when_its_permits_are_dropped_and_not_before() {
         a.shards.guard_of(slot).unwrap_err(),
         NotOwned::Moving { slot }
     );
-    let claim = Claim::of(a.shards.inner.table.map().as_ref().unwrap(), slot).unwrap();
+    let Place::Peer(Peer { session, token, .. }) = b.shards.find(slot) else {
+        panic!("{:?}", b.shards.find(slot));
+    };
+    let claim = Claim {
+        slot,
+        token,
+        session,
+    };
     assert_eq!(a.shards.judge(&claim), Verdict::Hold);
     drop(permits);
     become_owners(&[&a, &b], &[32, 32], SOON).await;
